@@ -11,8 +11,8 @@ PYTEST_ARGS ?=
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14 python
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-# One thread per test process: more threads than free cores make OpenBLAS crawl.
-THREADS := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# One thread per test process (more threads than free cores make OpenBLAS crawl), and no windows.
+TEST_ENV := MPLBACKEND=Agg OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: help install demo test floors lint format format-check types docs bench check clean
 
@@ -43,7 +43,7 @@ demo: $(VENV)/.installed-examples
 install: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
-	$(THREADS) $(PY) -m pytest -q $(PYTEST_ARGS)
+	$(TEST_ENV) $(PY) -m pytest -q $(PYTEST_ARGS)
 
 floors: $(VENV)/.installed-dev
 	$(PY) -m pytest -q tests/project/test_floors.py
@@ -62,10 +62,10 @@ types: $(VENV)/.installed-dev
 	$(PY) -m mypy
 
 docs: $(VENV)/.installed-dev
-	$(THREADS) $(PY) -m pytest -q README.md src/adjoint $(wildcard docs)
+	$(TEST_ENV) $(PY) -m pytest -q README.md src/adjoint $(wildcard docs)
 
 bench: $(VENV)/.installed-bench
-	$(THREADS) $(PY) -m benchmarks
+	$(TEST_ENV) $(PY) -m benchmarks
 
 check:
 	.ci/run

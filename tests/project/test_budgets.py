@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("src", "tests", "benchmarks", "examples", "docs")
+FOLDERS = ("src", "tests", "benchmarks", "examples", "docs", "tools")
 FILE_LINES = 450
 FUNCTION_LINES = 60
 MEDIAN_LINES = 10
