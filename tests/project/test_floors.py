@@ -61,6 +61,7 @@ HEAVY: dict[str, tuple[str, ...]] = {
 LAZY: dict[tuple[str, str], str] = {
     ("adjoint.graph.tracer", "adjoint.numpy"): "a traced value reports its array-API namespace",
     ("adjoint.graph.binding", "adjoint.graph.tracer"): "operators bind here, decisions lie there",
+    ("adjoint.codegen.numpy_abi", "numpy._core"): "a private table, read when code is first linked",
     ("adjoint.graph.ir", "adjoint.graph.text"): "the printed form of a graph, for its repr",
 }
 
