@@ -1,0 +1,187 @@
+"""Putting a kernel and its entry into one module, and making a Python builtin of it."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adjoint.codegen.entry.entry_ir import STACK_ARENA_LIMIT, EntryPlan, entry_ir
+from adjoint.codegen.entry.portable import portable_entry
+from adjoint.codegen.entry.raw import RawKernel
+from adjoint.codegen.entry.spec import (
+    Argument,
+    Structure,
+    TypeSpec,
+    leaves,
+    result_structure,
+)
+from adjoint.codegen.llvm_session import CompiledModule, compile_ir, load_object, when_unloaded
+from adjoint.codegen.numpy_abi import native_abi, why_not_native
+
+_METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A compiled callable.
+
+    `call` is what users call; `raw` runs the kernel on converted arrays, for the fallback;
+    `module` is the compiled code (with `object_code` for a cache); `native` says whether `call`
+    is a builtin made of machine code or its equal in Python.
+    """
+
+    call: Callable[..., Any]
+    raw: RawKernel
+    module: CompiledModule
+    native: bool
+
+
+class NativeFunction(tuple[object, ...]):
+    """What a native entry keeps alive: its method definition, its code, and every object in it.
+
+    It is a tuple because the garbage collector never empties one: when a cycle through the entry
+    is collected, these stay until the entry itself is gone.
+    """
+
+    __slots__ = ()
+
+
+def build_entry(
+    module: object,
+    kernel: str,
+    inputs: Sequence[Argument],
+    outputs: Sequence[TypeSpec],
+    *,
+    fallback: Callable[..., Any],
+    result: Literal["single", "tuple"] | Structure = "single",
+    arena_bytes: int = 0,
+    release_gil: bool = False,
+    name: str = "compiled",
+    doc: str | None = None,
+    opt_level: int = 2,
+    object_code: bytes | None = None,
+    imports: Sequence[str] | None = None,
+    portable: bool = False,
+) -> Entry:
+    """Compile `kernel` of the IR `module` together with an entry that Python calls.
+
+    The kernel is `i32 kernel(ptr inputs, ptr outputs, ptr arena)`: tables of pointers to
+    C-contiguous data, one per leaf of `inputs` and per output, and 64-byte aligned working
+    memory of `arena_bytes`.  It returns 0, or any other code for "not this path".
+
+    The callable checks its positional arguments against `inputs` and returns fresh results,
+    arranged as `result` says.  Whatever is not exactly as compiled, and every call whose kernel
+    returned another code than 0, goes to `fallback(*args, **kwargs)` unchanged.  `release_gil`
+    lets other threads run while the kernel does; it costs some tens of nanoseconds.
+
+    With `object_code`, which an earlier `Entry.module` had for the same specification, nothing is
+    compiled and `module` is not looked at.  `portable` asks for the entry in Python.
+
+    >>> ir = '''define i32 @double_it(ptr %in, ptr %out, ptr %arena) {
+    ...   %p = load ptr, ptr %in
+    ...   %x = load double, ptr %p
+    ...   %y = fadd double %x, %x
+    ...   %q = load ptr, ptr %out
+    ...   store double %y, ptr %q
+    ...   ret i32 0
+    ... }'''
+    >>> import numpy as np
+    >>> number = TypeSpec((), np.dtype(float), scalar=True)
+    >>> entry = build_entry(ir, "double_it", [number], [number], fallback=lambda *a: "not mine")
+    >>> entry.call(1.5), entry.call("x")
+    (np.float64(3.0), 'not mine')
+    """
+    specs = tuple(inputs)
+    structure = result_structure(result, len(outputs))
+    native = not portable and why_not_native() is None
+    plan = EntryPlan(
+        name=f"adjoint.entry.{kernel}",
+        kernel=kernel,
+        arguments=specs,
+        inputs=tuple(leaves(specs)),
+        outputs=tuple(outputs),
+        structure=structure,
+        arena_bytes=arena_bytes,
+        release_gil=release_gil,
+    )
+    code = (object_code, imports)
+    if native:
+        compiled, call = _native(module, plan, fallback, name, doc, opt_level, code)
+    else:
+        compiled = _compiled(str(module), [kernel], {}, opt_level, code)
+    address = compiled.address(kernel)
+    raw = RawKernel(address, plan.inputs, plan.outputs, arena_bytes, compiled.anchor)
+    if not native:
+        call = portable_entry(specs, structure, raw, fallback, name)
+    return Entry(call, raw, compiled, native)
+
+
+def _compiled(
+    text: str,
+    exports: list[str],
+    symbols: dict[str, int],
+    opt_level: int,
+    code: tuple[bytes | None, Sequence[str] | None],
+) -> CompiledModule:
+    object_code, imports = code
+    if object_code is not None:
+        return load_object(object_code, imports=imports, exports=exports, symbols=symbols)
+    return compile_ir(text, opt_level=opt_level, exports=exports, symbols=symbols)
+
+
+def _native(
+    module: object,
+    plan: EntryPlan,
+    fallback: Callable[..., Any],
+    name: str,
+    doc: str | None,
+    opt_level: int,
+    code: tuple[bytes | None, Sequence[str] | None],
+) -> tuple[CompiledModule, Callable[..., Any]]:
+    abi = native_abi()
+    text = entry_ir(plan, abi)
+    objects = {"fallback": fallback, **text.objects}
+    spare = ctypes.c_void_p(None)  # the arena kept between calls
+    symbols = {**abi.symbols, **{key: id(value) for key, value in objects.items()}}
+    symbols["arena"] = ctypes.addressof(spare)
+    # In the IR every one of these names has the prefix; the kernel's own names cannot clash.
+    bound = {f"adjoint.{key}": symbols[key] for key in text.names}
+    source = f"{module}\n{text.ir}" if code[0] is None else ""
+    compiled = _compiled(source, [plan.kernel, plan.name], bound, opt_level, code)
+    if plan.arena_bytes > STACK_ARENA_LIMIT:
+        when_unloaded(compiled.anchor, _free_arena, spare)
+    held = (compiled.anchor, spare, *objects.values())
+    return compiled, _builtin(compiled.address(plan.name), name, doc, held)
+
+
+def _free_arena(spare: ctypes.c_void_p) -> None:
+    free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(native_abi().symbols["PyMem_RawFree"])
+    free(spare)
+
+
+def _builtin(
+    address: int, name: str, doc: str | None, held: tuple[object, ...]
+) -> Callable[..., Any]:
+    """A builtin with the fast calling convention.
+
+    Everything its method definition points to is in `bytes` objects, which nothing can resize or
+    clear, held by the builtin's own `__self__`; CPython frees that after the builtin.
+    """
+    label = name.encode() + b"\0"
+    text = None if doc is None else doc.encode() + b"\0"
+    flags = _METH_FASTCALL | _METH_KEYWORDS
+    pointers = (_address(label), address, flags, 0 if text is None else _address(text))
+    definition = struct.pack("=QQixxxxQ", *pointers)
+    state = NativeFunction((definition, label, text, *held))
+    make = ctypes.PYFUNCTYPE(
+        ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object, ctypes.c_void_p
+    )(("PyCMethod_New", ctypes.pythonapi))
+    made: Callable[..., Any] = make(_address(definition), state, "adjoint", None)
+    return made
+
+
+def _address(data: bytes) -> int:
+    return int(ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0)
