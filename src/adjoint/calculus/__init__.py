@@ -1,0 +1,1 @@
+"""The public transforms: derivatives of every kind, as functions of functions."""

@@ -1,0 +1,104 @@
+"""Scopes: which calls of a transform a node depends on.
+
+Every call of a transform that traces a function opens one scope, and the variables it makes belong
+to it.  A node depends on the union of the scopes of its inputs.  This replaces levels and tags: "is
+this node a function of my variable" is a question about the graph, so two differentiations cannot
+be confused, however they nest.  A closed scope is recognised at the next use of a value that still
+depends on it: that value has escaped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adjoint.graph.ir import Node
+
+
+class Scope:
+    """One call of a transform.
+
+    Parameters
+    ----------
+    name: the public function that opened the scope, for messages.
+    abstract: why its variables have no values (empty if they have).
+    records: keep each decision that Python code takes on a traced value, for guards.
+    internal: opened by a rule rather than around user code; constants need no snapshot then.
+    """
+
+    __slots__ = ("abstract", "closed", "decisions", "internal", "name", "only", "sets")
+
+    def __init__(
+        self, name: str, *, abstract: str = "", records: bool = False, internal: bool = False
+    ) -> None:
+        self.name = name
+        self.abstract = abstract
+        self.internal = internal
+        self.closed = False
+        self.decisions: list[tuple[Node, Any]] | None = [] if records else None
+        self.sets: list[ScopeSet] = []
+        self.only = ScopeSet(frozenset((self,)))
+
+    def close(self) -> None:
+        """End the scope: values that depend on it may no longer be used by user code."""
+        self.closed = True
+        for scopes in self.sets:
+            scopes.dead = True
+        self.sets = []
+
+    def __enter__(self) -> Scope:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class ScopeSet:
+    """An immutable set of scopes with cached unions; nodes share these objects."""
+
+    __slots__ = ("dead", "members", "recorders", "snapshot", "unions")
+
+    def __init__(self, members: frozenset[Scope]) -> None:
+        self.members = members
+        self.dead = any(scope.closed for scope in members)
+        self.recorders = tuple(s for s in members if s.decisions is not None)
+        self.snapshot = any(not s.internal for s in members)
+        self.unions: dict[ScopeSet, ScopeSet] = {}
+        for scope in members:
+            if not scope.closed:
+                scope.sets.append(self)
+
+    def union(self, other: ScopeSet) -> ScopeSet:
+        """The set of scopes in either; the same object for the same question."""
+        found = self.unions.get(other)
+        if found is not None:
+            return found
+        members = self.members | other.members
+        if members == self.members:
+            result = self
+        elif members == other.members:
+            result = other
+        else:
+            result = other.unions.get(self) or ScopeSet(members)
+        if len(self.unions) > 256:
+            # Inner transforms in a long loop leave one dead entry each behind.
+            self.unions = {k: v for k, v in self.unions.items() if not k.dead}
+        self.unions[other] = result
+        return result
+
+    def live(self) -> ScopeSet:
+        """The same set without the scopes that are closed."""
+        members = frozenset(s for s in self.members if not s.closed)
+        if members == self.members:
+            return self
+        result = NO_SCOPES
+        for scope in members:
+            result = result.union(scope.only)
+        return result
+
+    def escaped(self) -> Scope:
+        """One closed scope of a dead set, for the message."""
+        return next(s for s in self.members if s.closed)
+
+
+NO_SCOPES = ScopeSet(frozenset())

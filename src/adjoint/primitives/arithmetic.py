@@ -1,0 +1,162 @@
+"""Arithmetic: sums, products, quotients and powers, and the patterns built of them that have to be
+differentiated as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.binding import constant
+from adjoint.graph.ir import Node
+from adjoint.graph.scope import NO_SCOPES
+from adjoint.graph.tracer import Tracer, wrap
+from adjoint.primitives.scalar import POSITIVE, REAL, recognises, row
+
+add = row(np.add, 1, 1, latex="{0} + {1}")
+subtract = row(np.subtract, 1, -1, latex="{0} - {1}")
+multiply = row(np.multiply, lambda a, b, y: b, lambda a, b, y: a, latex=r"{0} \, {1}")
+divide = row(
+    np.divide,
+    lambda a, b, y: 1 / b,
+    lambda a, b, y: -y / b,
+    latex=r"\frac{{{0}}}{{{1}}}",
+    domain=(*REAL, *POSITIVE),
+)
+negative = row(np.negative, -1, latex="-{0}")
+positive = row(np.positive, 1, latex="{0}")
+square = row(np.square, lambda x, y: 2 * x, latex="{0}^2")
+reciprocal = row(np.reciprocal, lambda x, y: -y * y, latex=r"\frac{{1}}{{{0}}}", domain=POSITIVE)
+sqrt = row(np.sqrt, lambda x, y: 0.5 / y, latex=r"\sqrt{{{0}}}", domain=POSITIVE)
+cbrt = row(
+    np.cbrt, lambda x, y: 1 / (3 * y * y), latex=r"\sqrt[3]{{{0}}}", domain=POSITIVE,
+    holomorphic=False,
+)  # fmt: skip
+
+
+def _safe_reciprocal_root(x: Any, y: Any) -> Any:
+    return np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y))
+
+
+root_of_squares = row(
+    lambda x: np.sqrt(x),
+    _safe_reciprocal_root,
+    name="root_of_squares",
+    latex=r"\sqrt{{{0}}}",
+    domain=POSITIVE,
+)
+"""√u where u is a sum of squares: at u = 0 it has the kink of |x|, and its derivative is 0."""
+
+
+def _power_in_base(x: Any, n: Any, y: Any) -> Any:
+    if not isinstance(n, Tracer) and np.ndim(n) == 0:
+        n = n.item() if isinstance(n, np.generic | np.ndarray) else n
+        # A constant exponent: n x^(n-1), exact at x = 0 in every order.
+        if n == 0:
+            return np.zeros_like(y)
+        return n if n == 1 else n * x ** (n - 1)
+    return np.where(n == 0, 0.0, n * x ** np.where(n == 0, 1.0, n - 1))
+
+
+def _power_in_exponent(x: Any, n: Any, y: Any) -> Any:
+    # xⁿ log x; for x = 0 and n ≥ 0 its limit 0 is the convention.
+    at_zero = (x == 0) & (np.real(n) >= 0)
+    return np.where(at_zero, 0.0, y * np.log(np.where(at_zero, 1.0, x)))
+
+
+power = row(
+    np.power, _power_in_base, _power_in_exponent, latex="{0}^{{{1}}}", domain=(*POSITIVE, *REAL)
+)
+float_power = row(
+    np.float_power, _power_in_base, _power_in_exponent, latex="{0}^{{{1}}}",
+    domain=(*POSITIVE, *REAL),
+)  # fmt: skip
+
+
+@recognises(power)
+def _constant_power(x: Any, n: Any) -> Any:
+    """x², √x and 1/x are rows of their own, as they are in NumPy's own power operator."""
+    if type(n) in (int, float) and isinstance(x, Tracer) and x.dtype.kind in "fc":
+        if n == 2:
+            return square(x)
+        if n == 1:
+            return positive(x)
+        if n == 0.5:
+            return sqrt(x)
+        if n == -1:
+            return reciprocal(x)
+    return None
+
+
+# -- patterns -----------------------------------------------------------------------------------
+
+
+@recognises(sqrt)
+def _root(x: Any) -> Any:
+    if isinstance(x, Tracer) and is_sum_of_squares(x.node):
+        return root_of_squares(x)
+    return None
+
+
+def is_sum_of_squares(node: Node) -> bool:
+    """Whether a node is visibly ≥ 0 with gradient 0 wherever it is 0: sums, means and sums over
+    axes of squares of anything."""
+    pending = [node]
+    seen = 0
+    while pending:
+        node = pending.pop()
+        seen += 1
+        if seen > 32:
+            return False
+        name, inputs = node.primitive.name, node.inputs
+        if name == "square" or (name in ("multiply", "abs_squared") and inputs[0] is inputs[-1]):
+            if node.type.dtype.kind != "f":
+                return False
+        elif name == "einsum" and len(inputs) == 2 and inputs[0] is inputs[1]:
+            terms = node.params["subscripts"].split("->")[0].split(",")
+            if terms[0] != terms[1] or node.type.dtype.kind != "f":
+                return False
+        elif name in ("add", "positive", "reshape", "getitem", "variable", "projection") or (
+            name == "einsum" and len(inputs) == 1
+        ):
+            if not inputs or name == "getitem":
+                return False
+            pending.extend(inputs)
+        elif name in ("divide", "multiply"):
+            scales = [n for n in inputs if _is_positive_constant(n)]
+            rest = [n for n in inputs if n not in scales]
+            if len(rest) != 1 or (name == "divide" and rest[0] is not inputs[0]):
+                return False
+            pending.extend(rest)
+        else:
+            return False
+    return True
+
+
+def _is_positive_constant(node: Node) -> bool:
+    return node.scopes is NO_SCOPES and node.value is not None and bool(np.all(node.value > 0))
+
+
+def constant_value(operand: Any) -> Any:
+    """The Python number a constant scalar operand is, or None."""
+    if isinstance(operand, Tracer):
+        node = operand.node
+        operand = node.value if node.scopes is NO_SCOPES else None
+    if operand is None or np.ndim(operand) != 0:
+        return None
+    return operand if not hasattr(operand, "item") else operand.item()
+
+
+def operands_of(value: Any, primitive: str) -> tuple[Any, ...] | None:
+    """The operands of a traced value that was made by the named primitive."""
+    if not isinstance(value, Tracer):
+        return None
+    node = value.node
+    if node.primitive.name != primitive or node.scopes.dead:
+        return None
+    return tuple(n.value if n.scopes is NO_SCOPES else wrap(n) for n in node.inputs)
+
+
+def same(value: Any) -> Any:
+    """A constant as a traced value, where a rule needs one."""
+    return value if isinstance(value, Tracer) else wrap(constant(np.asarray(value)))

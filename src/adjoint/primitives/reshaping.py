@@ -1,0 +1,61 @@
+"""NumPy's functions that only change a shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.registry import implements
+from adjoint.primitives.products import array, axes_tuple
+from adjoint.primitives.shaping import reshape_view
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: Any = "C") -> Any:
+    """``np.ravel``."""
+    return np.reshape(array(a), -1, order=order)
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """``np.squeeze``."""
+    a = array(a)
+    if axis is None:
+        drop = tuple(i for i, n in enumerate(a.shape) if n == 1)
+    else:
+        drop = axes_tuple(axis, a.ndim)
+        if any(a.shape[i] != 1 for i in drop):
+            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return reshape_view(a, tuple(n for i, n in enumerate(a.shape) if i not in drop))
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """``np.expand_dims``."""
+    a = array(a)
+    count = len(axis) if isinstance(axis, tuple | list) else 1
+    new = axes_tuple(axis, a.ndim + count)
+    rest = iter(a.shape)
+    return reshape_view(a, tuple(1 if i in new else next(rest) for i in range(a.ndim + count)))
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    """``np.shape``: a fact, not a traced value."""
+    found: tuple[int, ...] = array(a).shape
+    return found
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    """``np.ndim``."""
+    return len(array(a).shape)
+
+
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> int:
+    """``np.size``."""
+    extents = array(a).shape
+    axes = axes_tuple(axis, len(extents))
+    return int(np.prod([extents[i] for i in axes]))

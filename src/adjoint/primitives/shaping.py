@@ -1,0 +1,243 @@
+"""Shapes: reshape, broadcast, transpose, concatenate, stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import adopt, bind, index_of
+from adjoint.graph.primitive import Primitive
+from adjoint.graph.registry import implements, register
+from adjoint.graph.tracer import TracedArray, Tracer
+from adjoint.graph.views import as_view
+from adjoint.primitives.contraction import Sizes, contract, letter
+
+
+class Reshape(Primitive):
+    """The same elements in C order with another shape."""
+
+    name = "reshape"
+    linear = (0,)
+    structural = True
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        return np.reshape(operands[0], params["shape"])[()]
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        result = ArrayType(params["shape"], types[0].dtype)
+        if result.size != types[0].size:
+            raise ValueError(f"cannot reshape {types[0]} into {params['shape']}")
+        return result
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return np.reshape(ct, operands[0].shape)
+
+    def batch(
+        self, operands: tuple[Any, ...], batched: tuple[bool, ...], size: int, **params: Any
+    ) -> Any:
+        return RESHAPE(operands[0], shape=(size, *params["shape"]))
+
+
+RESHAPE = register(Reshape())
+
+
+def shape_tuple(shape: Any) -> tuple[int, ...]:
+    """A shape argument: one integer or a sequence of them."""
+    if isinstance(shape, Sequence | np.ndarray) or (isinstance(shape, Tracer) and shape.ndim):
+        return tuple(index_of(n) for n in shape)  # type: ignore[union-attr]
+    return (index_of(shape),)
+
+
+def plain_reshape(x: Any, shape: tuple[int, ...]) -> Any:
+    """A reshape that is not marked as a view of its operand."""
+    return bind(RESHAPE, (x,), {"shape": shape})
+
+
+def reshape_view(x: Any, shape: tuple[int, ...]) -> Any:
+    """A reshape that shares its elements with x, as NumPy's does."""
+    result = plain_reshape(x, shape)
+    if not isinstance(result, TracedArray) or not isinstance(x, TracedArray):
+        return result
+    old = x.shape
+    return as_view(result, x, lambda p: plain_reshape(p, shape), lambda p, v: plain_reshape(v, old))
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, copy: Any = None) -> Any:
+    """``np.reshape``; Fortran order reads and writes through transposes."""
+    a = adopt(a)
+    target = shape_tuple(shape)
+    if target.count(-1) == 1:
+        known = int(np.prod([n for n in target if n != -1]))
+        size = int(np.prod(a.shape))
+        if known == 0 or size % known:
+            raise ValueError(f"cannot reshape array of size {size} into shape {target}")
+        target = tuple(size // known if n == -1 else n for n in target)
+    if order == "F":
+        return np.transpose(plain_reshape(np.transpose(a), target[::-1]))
+    return plain_reshape(a, target) if copy else reshape_view(a, target)
+
+
+def permute(x: Any, axes: tuple[int, ...]) -> Any:
+    """The axes in another order."""
+    names = "".join(letter(i) for i in range(len(axes)))
+    return contract(f"{names}->{''.join(names[i] for i in axes)}", x)
+
+
+@implements(np.transpose)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """``np.transpose``; the result is a view."""
+    a = adopt(a)
+    ndim = np.ndim(a)
+    order = tuple(range(ndim))[::-1] if axes is None else tuple(index_of(i) for i in axes)
+    if sorted(i % ndim if ndim else i for i in order) != list(range(ndim)):
+        raise ValueError(f"axes don't match array: {order} for {ndim} axes")
+    order = tuple(i % ndim for i in order)
+    if order == tuple(range(ndim)):
+        return reshape_view(a, a.shape)
+    inverse = tuple(int(i) for i in np.argsort(order))
+    return as_view(
+        permute(a, order), a, lambda p: permute(p, order), lambda p, v: permute(v, inverse)
+    )
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    """``np.broadcast_to``, as a contraction with indices that only the result has."""
+    array, target = adopt(array), shape_tuple(shape)
+    source = array.shape
+    if source == target:
+        return array
+    if np.broadcast_shapes(source, target) != target:
+        raise ValueError(f"cannot broadcast shape {source} to {target}")
+    names = [letter(i) for i in range(len(target))]
+    offset = len(target) - len(source)
+    kept = [i for i, n in enumerate(source) if n == target[i + offset]]
+    array = plain_reshape(array, tuple(source[i] for i in kept))
+    term = "".join(names[i + offset] for i in kept)
+    sizes: Sizes = tuple((c, n) for c, n in zip(names, target, strict=True) if c not in term)
+    return contract(f"{term}->{''.join(names)}", array, sizes=sizes)
+
+
+class Concatenate(Primitive):
+    """Operands one after the other along an axis."""
+
+    name = "concatenate"
+    linear = "all"
+    jointly_linear = True
+    structural = True
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        return np.concatenate(operands, axis=params["axis"])
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        axis = params["axis"]
+        shape = list(types[0].shape)
+        for t in types[1:]:
+            rest = t.shape[:axis] + t.shape[axis + 1 :]
+            if rest != tuple(shape[:axis] + shape[axis + 1 :]):
+                raise ValueError("all sizes must match except along the axis")
+        shape[axis] = sum(t.shape[axis] for t in types)
+        return ArrayType(tuple(shape), np.result_type(*(t.dtype for t in types)))
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        axis = params["axis"]
+        start = sum(o.shape[axis] for o in operands[:position])
+        stop = start + operands[position].shape[axis]
+        return ct[(slice(None),) * axis + (slice(start, stop),)]
+
+    def batch(
+        self, operands: tuple[Any, ...], batched: tuple[bool, ...], size: int, **params: Any
+    ) -> Any:
+        return CONCATENATE(*_all_batched(operands, batched, size), axis=params["axis"] + 1)
+
+
+CONCATENATE = register(Concatenate())
+
+
+class Stack(Primitive):
+    """Operands of one shape side by side along a new axis."""
+
+    name = "stack"
+    linear = "all"
+    jointly_linear = True
+    structural = True
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        return np.stack(operands, axis=params["axis"])
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        if any(t.shape != types[0].shape for t in types):
+            raise ValueError("all arrays must have the same shape")
+        shape = list(types[0].shape)
+        shape.insert(params["axis"], len(types))
+        return ArrayType(tuple(shape), np.result_type(*(t.dtype for t in types)))
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return ct[(slice(None),) * params["axis"] + (position,)]
+
+    def batch(
+        self, operands: tuple[Any, ...], batched: tuple[bool, ...], size: int, **params: Any
+    ) -> Any:
+        return STACK(*_all_batched(operands, batched, size), axis=params["axis"] + 1)
+
+
+STACK = register(Stack())
+
+
+def _all_batched(operands: Any, batched: tuple[bool, ...], size: int) -> list[Any]:
+    return [
+        o if b else np.broadcast_to(o, (size, *np.shape(o)))
+        for o, b in zip(operands, batched, strict=True)
+    ]
+
+
+def normalize_axis(axis: Any, ndim: int) -> int:
+    """An axis as a number in [0, ndim)."""
+    place = index_of(axis)
+    if not -ndim <= place < ndim:
+        raise np.exceptions.AxisError(place, ndim)
+    return place % ndim
+
+
+def _operands(arrays: Any, dtype: Any) -> list[Any]:
+    parts = [np.asarray(a) if not isinstance(a, Tracer) else a for a in map(adopt, arrays)]
+    return parts if dtype is None else [p.astype(dtype) for p in parts]
+
+
+@implements(np.concatenate)
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    """``np.concatenate``."""
+    parts = _operands(arrays, dtype)
+    if axis is None:
+        parts, axis = [np.ravel(p) for p in parts], 0
+    result = CONCATENATE(*parts, axis=normalize_axis(axis, parts[0].ndim))
+    return result if out is None else write_out(out, result)
+
+
+@implements(np.stack)
+def stack(
+    arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    """``np.stack``."""
+    parts = _operands(arrays, dtype)
+    if not parts:
+        raise ValueError("need at least one array to stack")
+    result = STACK(*parts, axis=normalize_axis(axis, parts[0].ndim + 1))
+    return result if out is None else write_out(out, result)
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """Writes a result into an ``out=`` argument with NumPy's meaning, and returns that."""
+    target = out[0] if isinstance(out, tuple) else out
+    if target.shape != np.shape(result):
+        raise ValueError(f"out has shape {target.shape}; the result has {np.shape(result)}")
+    if not np.can_cast(result.dtype, target.dtype, "same_kind"):
+        raise TypeError(f"cannot cast from {result.dtype} to {target.dtype} of out")
+    target[...] = result
+    return target

@@ -1,0 +1,257 @@
+"""Reverse mode: cotangents pulled back through a graph, from its outputs to its variables.
+
+It is the transpose of the linearised graph, taken node by node.  A node linear in an operand uses
+its transpose rule; an elementwise map multiplies by its partial derivative; for anything else the
+forward rule is traced with unknown tangents, which gives a small graph of linear nodes, and that is
+pulled back by the same walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.binding import PROJECTION, variable
+from adjoint.graph.ir import Node
+from adjoint.graph.primitive import Hole
+from adjoint.graph.scope import Scope
+from adjoint.graph.tracer import Tracer
+from adjoint.primitives.indexing import fit_shape
+from adjoint.primitives.scalar import Elementwise
+from adjoint.primitives.selection import convert
+from adjoint.transforms.walk import Operands
+
+
+class _Pullback:
+    """One pass: the cotangents collected so far, and which of their elements can be nonzero.
+
+    ``live`` marks, for a node whose every contribution passed through a `where`, the elements that
+    the `where` let through.  Elsewhere the cotangent is zero whatever it is multiplied with, so the
+    branch not taken contributes nothing even where its derivative is infinite or NaN.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.operand = Operands(scope)
+        self.cotangents: dict[Node, Any] = {}
+        self.live: dict[Node, Any] = {}
+        self.owned: set[Node] = set()
+        self.queue: list[tuple[int, Node]] = []
+        self.targets: set[Node] = set()
+
+    # -- collecting ---------------------------------------------------------------------------
+
+    def add(self, node: Node, ct: Any, live: Any = None) -> None:
+        """Adds a contribution to the cotangent of a node."""
+        known = self.cotangents.get(node)
+        if known is None:
+            self.cotangents[node] = ct
+            if live is not None:
+                self.live[node] = live
+            heappush(self.queue, (-node.serial, node))
+            return
+        if node in self.owned:
+            if isinstance(ct, Tracer):
+                self.owned.discard(node)
+                self.cotangents[node] = known + ct
+            else:
+                known += ct
+        else:
+            self.cotangents[node] = known + ct
+        earlier = self.live.pop(node, None)
+        if earlier is not None and live is not None:
+            self.live[node] = np.logical_or(earlier, live)
+
+    def add_to_input(self, node: Node, ct: Any, live: Any = None) -> None:
+        """Adds a contribution after bringing it to the shape and dtype of the node."""
+        type_ = node.type
+        if ct.shape != type_.shape:
+            ct = fit_shape(ct, type_.shape)
+            if live is not None and live.shape != type_.shape:
+                live = fit_shape(live, type_.shape) != 0
+        if ct.dtype != type_.dtype:
+            if type_.dtype.kind not in "fc":
+                return
+            ct = convert(ct, type_.dtype)
+        self.add(node, ct, live)
+
+    def active(self, node: Node) -> bool:
+        return self.scope in node.scopes.members
+
+    # -- walking ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        queue = self.queue
+        while queue:
+            node = heappop(queue)[1]
+            if node in self.targets:
+                continue
+            ct = self.cotangents.pop(node)
+            live = self.live.pop(node, None)
+            self.owned.discard(node)
+            primitive = node.primitive
+            if isinstance(primitive, Elementwise):
+                self._elementwise(node, primitive, ct, live)
+            elif primitive is PROJECTION:
+                self._projection(node, ct)
+            elif primitive.flat:
+                continue
+            elif primitive.linear:
+                self._linear(node, ct, live)
+            else:
+                self._general(node, ct, live)
+
+    def _elementwise(self, node: Node, primitive: Elementwise, ct: Any, live: Any) -> None:
+        operands: tuple[Any, ...] | None = None
+        out = None
+        for position, parent in enumerate(node.inputs):
+            rule = primitive.partials[position]
+            if rule == 0 or not self.active(parent):
+                continue
+            reached = live
+            if rule == 1:
+                term = ct
+            elif rule == -1:
+                term = -ct
+            else:
+                if operands is None:
+                    operands = tuple(map(self.operand, node.inputs))
+                    out = self.operand(node)
+                slope = primitive.partial(position, operands, out)
+                term = ct * slope
+                if primitive.selects:
+                    reached = slope != 0
+                    reached = reached if live is None else np.logical_and(reached, live)
+                if reached is not None:
+                    term = np.where(reached, term, 0.0)
+            self.add_to_input(parent, term, reached)
+
+    def _projection(self, node: Node, ct: Any) -> None:
+        parent = node.inputs[0]
+        known = self.cotangents.get(parent)
+        if known is None:
+            known = self.cotangents[parent] = [None] * len(parent.types)
+            heappush(self.queue, (-parent.serial, parent))
+        known[node.params["index"]] = ct
+
+    def _linear(self, node: Node, ct: Any, live: Any) -> None:
+        primitive, params = node.primitive, node.params
+        for position, parent in enumerate(node.inputs):
+            if not (primitive.is_linear_in(position) and self.active(parent)):
+                continue
+            if parent.type.dtype.kind not in "fc":
+                continue
+            operands = tuple(
+                Hole(n.type) if i == position or (primitive.jointly_linear
+                                                  and primitive.is_linear_in(i))
+                else self.operand(n)
+                for i, n in enumerate(node.inputs)
+            )  # fmt: skip
+            if primitive.name == "getitem" and self._accumulate(node, ct, operands):
+                continue
+            term = primitive.transpose(ct, operands, position, **params)
+            if term is None:
+                continue
+            reached = self._reach(node, live, operands, position)
+            if reached is not None:
+                term = np.where(reached, term, 0.0)
+            self.add_to_input(parent, term, reached)
+
+    def _accumulate(self, node: Node, ct: Any, operands: tuple[Any, ...]) -> bool:
+        """Adds the cotangent of ``x[i]`` into the one that x has, in place, so that a loop over
+        the elements of x costs one array and not one per element."""
+        parent = node.inputs[0]
+        if isinstance(ct, Tracer) or any(isinstance(o, Tracer) for o in operands[1:]):
+            return False
+        known = self.cotangents.get(parent)
+        if isinstance(known, Tracer):
+            return False
+        if parent not in self.owned:
+            fresh = np.zeros(parent.type.shape, parent.type.dtype)
+            if known is None:
+                self.add(parent, fresh)
+            else:
+                fresh += known
+                self.cotangents[parent] = fresh
+            self.owned.add(parent)
+        self.live.pop(parent, None)
+        if ct.dtype.kind == "c" and parent.type.dtype.kind == "f":
+            ct = ct.real
+        node.primitive.accumulate(  # type: ignore[attr-defined]
+            self.cotangents[parent], ct, operands, **node.params
+        )
+        return True
+
+    def _reach(self, node: Node, live: Any, operands: tuple[Any, ...], position: int) -> Any:
+        """Which elements of an input the live elements of a cotangent reach."""
+        primitive = node.primitive
+        if primitive.name == "where":
+            own = primitive.live(operands, position)  # type: ignore[attr-defined]
+            own = np.broadcast_to(own, node.type.shape)
+            return own if live is None else np.logical_and(own, live)
+        if live is None:
+            return None
+        shape = node.inputs[position].type.shape
+        if not primitive.structural:
+            return np.broadcast_to(np.any(live), shape)
+        ones = tuple(
+            o if isinstance(o, Hole) or o.dtype.kind not in "fc" else np.ones(o.shape)
+            for o in operands
+        )
+        counts = primitive.transpose(np.where(live, 1.0, 0.0), ones, position, **node.params)
+        return fit_shape(counts, shape) != 0
+
+    def _general(self, node: Node, ct: Any, live: Any) -> None:
+        """Transposes the forward rule after tracing it with unknown tangents."""
+        scope = Scope(node.primitive.name, abstract="a rule is being transposed", internal=True)
+        sources: list[tuple[Node, Node]] = []
+        tangents: list[Any] = []
+        for parent in node.inputs:
+            if self.active(parent) and _carries_tangent(parent):
+                tangent = variable(scope, None, parent.type._replace(weak=False))
+                sources.append((parent, tangent.node))
+                tangents.append(tangent)
+            else:
+                tangents.append(None)
+        primals = tuple(map(self.operand, node.inputs))
+        out = self.operand(node)
+        dots = node.primitive.jvp(out, primals, tuple(tangents), **node.params)
+        if node.primitive.multiple_results:
+            pairs = [(d, c) for d, c in zip(dots, ct, strict=True) if c is not None]
+        else:
+            pairs = [(dots, ct)]
+        seeds = [(d.node, c) for d, c in pairs if isinstance(d, Tracer)]
+        found = pullback(seeds, [t for _, t in sources], scope)
+        for (parent, _), term in zip(sources, found, strict=True):
+            if term is None:
+                continue
+            reached = None
+            if live is not None:
+                reached = np.broadcast_to(np.any(live), parent.type.shape)
+                term = np.where(reached, term, 0.0)
+            self.add_to_input(parent, term, reached)
+        scope.close()
+
+
+def _carries_tangent(node: Node) -> bool:
+    return not node.primitive.multiple_results and node.type.dtype.kind in "fc"
+
+
+def pullback(
+    seeds: Sequence[tuple[Node, Any]], targets: Sequence[Node], scope: Scope
+) -> list[Any | None]:
+    """The cotangents of the targets, given those of outputs; None is zero.
+
+    Costs a small multiple of the function, however many variables there are.  A cotangent is
+    dropped as soon as it has been passed on, so memory is what the function itself kept.
+    """
+    walk = _Pullback(scope)
+    walk.targets = set(targets)
+    for node, ct in seeds:
+        if walk.active(node):
+            walk.add_to_input(node, ct)
+    walk.run()
+    return [walk.cotangents.get(t) for t in targets]
