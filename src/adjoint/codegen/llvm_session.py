@@ -13,6 +13,8 @@ is bound at link time, so object code may be kept on disk and loaded by another 
 from __future__ import annotations
 
 import atexit
+import functools
+import hashlib
 import itertools
 import threading
 import time
@@ -21,11 +23,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from adjoint.errors import InternalError
+from adjoint.errors import ArgumentValueError, InternalError
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 _lock = threading.RLock()
 _registered: dict[str, int] = {}
@@ -114,12 +119,13 @@ def _unload(trackers: list[Any]) -> None:
 class CompiledModule:
     """Machine code linked into this process.
 
-    `object_code` is what a cache keeps; `imports` are the registered symbols it needs;
-    `compile_seconds` is the time from IR text to linked code.  The code stays loaded as long as
-    `anchor` lives; whoever keeps an address must keep the anchor too.  The anchor is a NumPy
-    array because the cyclic garbage collector does not look inside one: it dies only when nothing
-    refers to it, never in the middle of a collection in which other finalizers may still call the
-    code.
+    `object_code` is what a cache keeps, sealed with a digest; `imports` are the registered symbols
+    it needs; `compile_seconds` is the time from IR text to linked code.
+
+    The code stays loaded as long as `anchor` lives; whoever keeps an address must keep the anchor
+    too.  The anchor is a NumPy array because the cyclic garbage collector does not look inside one:
+    it dies only when nothing refers to it, never in the middle of a collection in which other
+    finalizers may still call the code.
     """
 
     object_code: bytes
@@ -233,7 +239,16 @@ def compile_ir(
         module = _optimised(text, opt_level)
         imports = tuple(name for name in _declared(module) if name in _registered)
         code = bytes(_session().machine(opt_level).emit_object(module))
-        return _linked(code, imports, exports, symbols, text, opt_level, start)
+        return _linked(_sealed(code), imports, exports, symbols, text, opt_level, start)
+
+
+def _sealed(code: bytes) -> bytes:
+    """The code behind a digest of itself and of what it was made for.
+
+    LLVM's linker trusts what it reads and can crash on a damaged file, so nothing unsealed ever
+    reaches it.  The seal tells damage and foreign code, not malice: a cache has to be private.
+    """
+    return hashlib.sha256(fingerprint().encode() + code).digest() + code
 
 
 def _declared(module: Any) -> list[str]:
@@ -251,7 +266,8 @@ def load_object(
     """Link object code that `compile_ir` made, here or in another process on the same CPU.
 
     `imports` are the registered symbols it needs (`CompiledModule.imports`); without them every
-    registered symbol is offered.  Raises `InternalError` when it does not link.
+    registered symbol is offered.  Raises `ArgumentValueError` for code that is damaged or was made
+    for another CPU or LLVM, and `InternalError` when it does not link.
 
     >>> text = "define i32 @seven() { ret i32 7 }"
     >>> module = load_object(compile_ir(text).object_code, exports=["seven"])
@@ -260,16 +276,21 @@ def load_object(
     7
     """
     start = time.perf_counter()
+    if object_code != _sealed(object_code[_DIGEST_BYTES:]):
+        raise ArgumentValueError(
+            "load_object needs code of this LLVM for this CPU; it got other or damaged code.",
+            hint="compile again: compile_ir(source).object_code",
+        )
     with _lock:
         names = tuple(_registered) if imports is None else tuple(imports)
         missing = [name for name in names if name not in _registered]
         if missing:
             raise InternalError(f"object code needs {missing[0]}, which nobody has registered.")
-        return _linked(bytes(object_code), names, exports, symbols, None, 2, start)
+        return _linked(object_code, names, exports, symbols, None, 2, start)
 
 
 def _linked(
-    code: bytes,
+    sealed: bytes,
     imports: tuple[str, ...],
     exports: Iterable[str],
     symbols: Mapping[str, int] | None,
@@ -279,7 +300,8 @@ def _linked(
 ) -> CompiledModule:
     bound = {name: _registered[name] for name in imports} | dict(symbols or {})
     wanted = tuple(exports)
-    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    builder = llvm.JITLibraryBuilder().add_object_img(sealed[_DIGEST_BYTES:])
+    builder.add_current_process()
     for name, address in bound.items():
         builder.import_symbol(name, address)
     for name in wanted:
@@ -296,7 +318,7 @@ def _linked(
     weakref.finalize(anchor, _unload, trackers).atexit = False
     seconds = time.perf_counter() - start
     return CompiledModule(
-        code, imports, seconds, anchor, library, addresses, trackers, source, opt_level
+        sealed, imports, seconds, anchor, library, addresses, trackers, source, opt_level
     )
 
 
@@ -323,10 +345,11 @@ def register_symbols(symbols: Mapping[str, int]) -> None:
                 raise InternalError(f"register_symbols has {name} already, at another address.")
 
 
+@functools.lru_cache(maxsize=1)
 def fingerprint() -> str:
     """What object code depends on besides its source: LLVM, the target, the CPU's features."""
     session = _session()
-    version = ".".join(map(str, llvm.llvm_version_info))
+    version = f"{llvm.llvm_version_info} {llvmlite.__version__}"
     return f"llvm {version} | {session.triple} | {session.cpu} | {session.features}"
 
 

@@ -1,0 +1,81 @@
+"""BLAS and LAPACK for generated code: the function pointers that SciPy exports to Cython.
+
+SciPy is imported when the first routine is asked for.  The routines have the Fortran interface:
+every argument is a pointer, matrices are column-major, integers have 32 bits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from adjoint.codegen.llvm_session import register_symbols
+from adjoint.errors import InternalError
+
+Library = Literal["blas", "lapack"]
+
+
+@dataclass(frozen=True)
+class Routine:
+    """One routine: the symbol by which IR calls it, its address, and its C signature.
+
+    In a signature Cython's names for the numeric types end in `d` (double), `s` (float), `z` and
+    `c` (complex double and complex float).
+    """
+
+    symbol: str
+    address: int
+    signature: str
+
+
+def blas(name: str) -> Routine:
+    """The BLAS routine `name`, registered for modules compiled from now on.
+
+    >>> routine = blas("ddot")
+    >>> routine.symbol, routine.signature
+    ('blas.ddot', '__pyx_t_5scipy_6linalg_11cython_blas_d (int *, ..._d *, int *)')
+    """
+    return _routine("blas", name)
+
+
+def lapack(name: str) -> Routine:
+    """The LAPACK routine `name`, registered for modules compiled from now on."""
+    return _routine("lapack", name)
+
+
+def register_imports(names: Iterable[str]) -> None:
+    """Register the routines among the imports of object code that a cache kept."""
+    for name in names:
+        library, _, routine = name.partition(".")
+        if library == "blas":
+            blas(routine)
+        elif library == "lapack":
+            lapack(routine)
+
+
+def _routine(library: Library, name: str) -> Routine:
+    exported = importlib.import_module(f"scipy.linalg.cython_{library}").__pyx_capi__
+    if name not in exported:
+        raise InternalError(f"SciPy exports no {library.upper()} routine {name}.")
+    capsule = exported[name]
+    label = _capsule_name(capsule)
+    routine = Routine(f"{library}.{name}", _capsule_pointer(capsule, label), label.decode())
+    register_symbols({routine.symbol: routine.address})
+    return routine
+
+
+def _capsule_name(capsule: object) -> bytes:
+    get = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
+        ("PyCapsule_GetName", ctypes.pythonapi)
+    )
+    return bytes(get(capsule))
+
+
+def _capsule_pointer(capsule: object, label: bytes) -> int:
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    return int(get(capsule, label))
