@@ -1,0 +1,1 @@
+"""Numerical kernels for derivatives that neither NumPy nor SciPy can evaluate."""

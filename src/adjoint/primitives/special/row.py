@@ -1,0 +1,75 @@
+"""The form in which the derivative of a special function is written down.
+
+One `SpecialRow` per ufunc of `scipy.special` carries its partial derivatives as NumPy expressions of
+its operands and its result.  Where an expression needs a function that SciPy does not have (the
+derivative of P(a, x) in a, say), it calls a `Kernel`: a numerical function with partials of its own.
+Rows and kernels therefore close under differentiation, to any order.
+
+This module imports NumPy's types only; SciPy is imported by the modules that hold the rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Domain", "Kernel", "Partial", "SpecialRow", "apply_kernel"]
+
+# (x1, …, xn, y) -> ∂y/∂x_i, or the reason why there is no such derivative.  A partial that does not
+# depend on its operands may return a Python number.
+Partial = Callable[..., Any] | str
+# One closed interval per operand, from which tests draw; every point of the box is regular.
+Domain = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A numerical elementwise function outside NumPy and SciPy, with its partial derivatives.
+
+    Called with plain arrays it evaluates; `apply_kernel` decides, so that the tracer can take the
+    call over.  `source` is an expression in SciPy with the operands as {0}, {1}, … where one exists.
+    """
+
+    name: str
+    evaluate: Callable[..., Any]
+    partials: tuple[Partial, ...]
+    domain: Domain
+    latex: str = ""
+    holomorphic: bool = False
+    notes: str = ""
+    source: str = ""
+    accuracy: float = 1e-13
+
+    def __call__(self, *operands: Any) -> Any:
+        return apply_kernel(self, operands)
+
+
+@dataclass(frozen=True, eq=False)
+class SpecialRow:
+    """The derivative of one ufunc of `scipy.special`.
+
+    `name` is the ufunc's own `__name__` (`digamma` is `psi`, `jn` is `jv`).  A ufunc with several
+    outputs has one kernel per output in `components` and no partials of its own.  `holomorphic` says
+    that the formulas hold for complex operands, with partials as complex derivatives.  `accuracy` is
+    the relative accuracy of SciPy's own value, which bounds what a difference quotient can confirm.
+    """
+
+    name: str
+    partials: tuple[Partial, ...]
+    domain: Domain
+    latex: str = ""
+    holomorphic: bool = False
+    notes: str = ""
+    components: tuple[Kernel, ...] = ()
+    accuracy: float = 1e-13
+
+    def ufunc(self) -> Any:
+        """The ufunc itself; imports SciPy."""
+        from scipy import special
+        from scipy.special import _ufuncs
+
+        return getattr(special if hasattr(special, self.name) else _ufuncs, self.name)
+
+
+def apply_kernel(kernel: Kernel, operands: tuple[Any, ...]) -> Any:
+    """Evaluate a kernel.  The tracer replaces this function to record a node instead."""
+    return kernel.evaluate(*operands)
