@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.entry import Argument, Entry, TypeSpec, build_entry
+from adjoint.codegen.entry import Argument, Entry, NativeCallable, TypeSpec, build_entry
 
 ROUNDS = 41
 
@@ -172,6 +172,7 @@ def main() -> None:
             "native, value and derivative, Python float": (example, x),
             "native, value and derivative, NumPy scalar": (example, np.float64(x)),
             "native, the same, GIL released": (unlocked, x),
+            "native, the same, through an object": (NativeCallable(example), x),
         },
         20_000,
     )

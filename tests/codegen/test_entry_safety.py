@@ -21,9 +21,12 @@ X = np.arange(5.0)
 ROOT = Path(__file__).parents[2]
 
 
+def virtual_kib() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * 4
+
+
 def resident_kib() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
 
 
 # -- memory ---------------------------------------------------------------------------------------
@@ -145,10 +148,11 @@ def test_many_threads(release_gil: bool, arena_bytes: int) -> None:
     assert not wrong
 
 
-def test_a_long_kernel_lets_other_threads_run() -> None:
-    spin = """
+def spinning(turns: int, **options: Any) -> Any:
+    """A call that computes for `turns` square roots with the GIL released."""
+    ir = f"""
 declare double @llvm.sqrt.f64(double)
-define i32 @spin(ptr %in, ptr %out, ptr %arena) {
+define i32 @spin(ptr %in, ptr %out, ptr %arena) {{
 start:
   br label %loop
 loop:
@@ -156,14 +160,18 @@ loop:
   %v = phi double [2.0, %start], [%w, %loop]
   %w = call double @llvm.sqrt.f64(double %v)
   %j = add i64 %i, 1
-  %go = icmp ult i64 %j, 40000000
+  %go = icmp ult i64 %j, {turns}
   br i1 %go, label %loop, label %done
 done:
   %o = load ptr, ptr %out
   store double %w, ptr %o
   ret i32 0
-}"""
-    call = build_entry(spin, "spin", [], [NUMBER], fallback=refused, release_gil=True).call
+}}"""
+    return build_entry(ir, "spin", [], [NUMBER], fallback=refused, release_gil=True, **options).call
+
+
+def test_a_long_kernel_lets_other_threads_run() -> None:
+    call = spinning(40_000_000)
     done = threading.Event()
     ticks = 0
 
@@ -177,6 +185,23 @@ done:
         ticks += 1
     thread.join()
     assert ticks > 1000
+
+
+def test_of_the_arenas_of_simultaneous_calls_one_is_kept() -> None:
+    call = spinning(2_000_000, arena_bytes=64 << 20)
+
+    def two_at_once() -> None:
+        threads = [threading.Thread(target=call) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    two_at_once()
+    before = virtual_kib()
+    for _ in range(10):
+        two_at_once()
+    assert virtual_kib() - before < 128 << 10
 
 
 # -- junk -----------------------------------------------------------------------------------------
