@@ -49,6 +49,8 @@ class Primitive:
     ----------
     linear: positions of the operands in which the primitive is linear, each for itself
         (``multilinear``) or all together (``jointly_linear``).
+    mixed: linear in the operands listed, and differentiable but not linear in others: where one
+        of those varies, the ``jvp`` rule is used (a linear solve).
     flat: derivative zero almost everywhere (comparisons, argmax, floor).
     reasons: for each rule that is left out on purpose, why.
     """
@@ -56,6 +58,7 @@ class Primitive:
     name: ClassVar[str] = ""
     linear: tuple[int, ...] | str = ()
     jointly_linear = False
+    mixed = False
     flat = False
     multiple_results = False
     structural = False

@@ -41,7 +41,10 @@ def _node_tangent(node: Node, dots: tuple[Any, ...], operand: Operands) -> Any:
         return dots[0][node.params["index"]]
     if primitive.flat:
         return None
-    if primitive.linear:
+    if primitive.linear and not (
+        primitive.mixed
+        and any(d is not None and not primitive.is_linear_in(i) for i, d in enumerate(dots))
+    ):
         return _linear_tangent(node, dots, operand)
     if not primitive.multiple_results and node.type.dtype.kind not in "fc":
         return None

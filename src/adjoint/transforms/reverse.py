@@ -81,6 +81,10 @@ class _Pullback:
     def active(self, node: Node) -> bool:
         return self.scope in node.scopes.members
 
+    def _varies_nonlinearly(self, node: Node) -> bool:
+        linear = node.primitive.is_linear_in
+        return any(self.active(n) and not linear(i) for i, n in enumerate(node.inputs))
+
     # -- walking ------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -99,7 +103,7 @@ class _Pullback:
                 self._projection(node, ct)
             elif primitive.flat:
                 continue
-            elif primitive.linear:
+            elif primitive.linear and not (primitive.mixed and self._varies_nonlinearly(node)):
                 self._linear(node, ct, live)
             else:
                 self._general(node, ct, live)
@@ -150,7 +154,11 @@ class _Pullback:
                 else self.operand(n)
                 for i, n in enumerate(node.inputs)
             )  # fmt: skip
-            if primitive.name == "getitem" and self._accumulate(node, ct, operands):
+            if (
+                live is None
+                and primitive.name == "getitem"
+                and self._accumulate(node, ct, operands)
+            ):
                 continue
             term = primitive.transpose(ct, operands, position, **params)
             if term is None:
@@ -198,7 +206,7 @@ class _Pullback:
         if not primitive.structural:
             return np.broadcast_to(np.any(live), shape)
         ones = tuple(
-            o if isinstance(o, Hole) or o.dtype.kind not in "fc" else np.ones(o.shape)
+            o if isinstance(o, Hole) or np.result_type(o).kind not in "fc" else np.ones(np.shape(o))
             for o in operands
         )
         counts = primitive.transpose(np.where(live, 1.0, 0.0), ones, position, **node.params)
