@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import inspect
 import sys
@@ -12,7 +13,8 @@ import pytest
 
 from adjoint.codegen import numpy_abi
 from adjoint.codegen.entry import Argument, Same, Structure, TypeSpec, build_entry
-from adjoint.errors import InternalError
+from adjoint.codegen.entry import build as build_module
+from adjoint.errors import ArgumentValueError, InternalError
 from tests.codegen.entry_kernels import (
     F64,
     NUMBER,
@@ -22,6 +24,7 @@ from tests.codegen.entry_kernels import (
     Subarray,
     copier,
     misaligned,
+    refused,
     scaled,
 )
 
@@ -86,16 +89,50 @@ def test_every_dtype(portable: bool, dtype: np.dtype[Any]) -> None:
 
 
 @MODES
-@pytest.mark.parametrize("structure", [(0, 1, 2), (2, (0, 1)), ((), (0,), ((1, 2), ()))])
+@pytest.mark.parametrize(
+    "structure",
+    [
+        (0, 1, 2),
+        (2, (0, 1)),
+        ((), (0,), ((1, 2), ())),
+        [0, 1, 2],
+        [[], [[2], 1], 0],
+        {"w": 2, "b": [0, (1,)], "none": {}},
+        (0, [{"a": 1}, {"a": 2}]),
+    ],
+)
 def test_result_structures(portable: bool, structure: Structure) -> None:
     entry = copier([NUMBER] * 3, [NUMBER] * 3, result=structure, portable=portable)
 
-    def expected(part: Structure) -> Any:
-        return float(part) if isinstance(part, int) else tuple(expected(p) for p in part)
+    def expected(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: expected(p) for key, p in part.items()}
+        return float(part) if isinstance(part, int) else type(part)(expected(p) for p in part)
 
     result = entry.call(0.0, 1.0, 2.0)
     assert result == expected(structure)
     assert gc.is_tracked(result)
+    if isinstance(structure, dict):
+        assert list(result) == list(structure)
+    if isinstance(result, list):
+        result.append(1)  # an ordinary list, that may grow
+        assert result[-1] == 1
+
+
+@MODES
+@pytest.mark.parametrize("arena_bytes", [1, 100, 16 * 1024, 16 * 1024 + 1])
+def test_the_arena_is_aligned_to_a_cache_line(portable: bool, arena_bytes: int) -> None:
+    ir = """
+define i32 @kernel(ptr %in, ptr %out, ptr %arena) {
+  %address = ptrtoint ptr %arena to i64
+  %o = load ptr, ptr %out
+  store i64 %address, ptr %o
+  ret i32 0
+}"""
+    spec = TypeSpec((), np.dtype(np.int64), scalar=True)
+    options: dict[str, Any] = {"arena_bytes": arena_bytes, "portable": portable}
+    entry = build_entry(ir, "kernel", [], [spec], fallback=refused, **options)
+    assert all(entry.call() % 64 == 0 for _ in range(10))
 
 
 @MODES
@@ -277,3 +314,65 @@ def test_object_code_serves_a_second_entry() -> None:
     assert again.call(2.0, X)[1] == 20.0
     assert again.call() == "another"
     assert first.call()[0] == "refused"
+
+
+def test_object_code_of_another_signature_does_not_link() -> None:
+    code = scaled().module.object_code
+    for inputs in ([NUMBER, TypeSpec((6,), F64)], [NUMBER, VECTOR, VECTOR]):
+        with pytest.raises(ArgumentValueError, match="it got code with other symbols"):
+            build_entry(
+                None,
+                "kernel",
+                inputs,
+                [VECTOR, NUMBER],
+                fallback=refused,
+                result="tuple",
+                arena_bytes=64,
+                object_code=code,
+            )
+
+
+# -- where the layout of objects is not as expected -----------------------------------------------
+
+
+def test_an_unknown_layout_gives_the_portable_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "why_not_native", lambda: "of a test")
+    entry = scaled()
+    assert not entry.native
+    assert entry.call(2.0, X)[1] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("_HEADER", 24, "ob_type is elsewhere"),
+        ("_scalar_value", lambda dtype: 24, "float differs"),
+        ("_ARRAY_TYPE", 3, "table of C functions differs"),
+        ("_PYTHON_FUNCTIONS", ("Py_NoSuchThing",), "does not export Py_NoSuchThing"),
+        ("C_CONTIGUOUS_AND_ALIGNED", 0x0002, "flags mean something else"),
+    ],
+)
+def test_a_wrong_layout_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object, reason: str
+) -> None:
+    monkeypatch.setattr(numpy_abi, name, value)
+    found = numpy_abi._probe.__wrapped__()
+    assert isinstance(found, str)
+    assert reason in found
+
+
+def test_shifted_array_fields_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = numpy_abi._ArrayFields._fields_
+
+    class Shifted(ctypes.Structure):
+        _fields_ = (fields[0], ("extra", ctypes.c_void_p), *fields[1:])
+
+    monkeypatch.setattr(numpy_abi, "_ArrayFields", Shifted)
+    assert numpy_abi._probe.__wrapped__() == "an array's data pointer is elsewhere"
+
+
+def test_the_reason_is_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numpy_abi, "_probe", lambda: "tuples are elsewhere")
+    assert numpy_abi.why_not_native() == "tuples are elsewhere"
+    with pytest.raises(InternalError, match="cannot be used here: tuples are elsewhere"):
+        numpy_abi.native_abi()

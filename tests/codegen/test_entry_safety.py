@@ -8,13 +8,15 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from adjoint.codegen.entry import TypeSpec, build_entry
+from adjoint.codegen.entry import Argument, Structure, TypeSpec, build_entry
 from tests.codegen.entry_kernels import F64, NUMBER, VECTOR, copier, refused, scale_and_sum, scaled
 
 X = np.arange(5.0)
@@ -65,6 +67,37 @@ def test_a_million_calls_do_not_grow() -> None:
     before = resident_kib()
     turns(500_000)
     assert resident_kib() - before < 1024
+
+
+def starved(call: Callable[[], Any], first: int) -> Any:
+    """The result of a call in which one allocation fails; None if that was a MemoryError."""
+    memory = pytest.importorskip("_testcapi")
+    kept = [call() for _ in range(2500)]  # empties CPython's stores of containers ready for use
+    memory.set_nomemory(first, first + 1)
+    try:
+        return call()
+    except MemoryError:
+        return None
+    finally:
+        memory.remove_mem_hooks()
+        kept.clear()
+
+
+def test_running_out_of_memory_is_an_exception_and_loses_nothing() -> None:
+    arguments: list[Argument] = [[VECTOR], {"k": NUMBER}]
+    structure: Structure = (0, [{"k": 1}])
+    calls: list[Callable[[], Any]] = []
+    x = np.arange(5.0)
+    for arena_bytes in (8, 1 << 17):
+        entry = copier(arguments, [VECTOR, NUMBER], result=structure, arena_bytes=arena_bytes)
+        inner, named = [x], {"k": float("1.5")}
+        calls.append(partial(entry.call, inner, named))
+    before = sys.getrefcount(x), sys.getrefcount(F64)
+    results = [starved(call, first) for call in calls for first in range(12)]
+    assert results.count(None) >= 13
+    assert all(found is None or found[1] == [{"k": 1.5}] for found in results)
+    del results
+    assert (sys.getrefcount(x), sys.getrefcount(F64)) == before
 
 
 def test_a_dropped_entry_frees_everything_it_held() -> None:

@@ -126,7 +126,7 @@ def test_cycles_are_collected_and_counts_exact() -> None:
 
 
 def test_targets_change_under_many_threads() -> None:
-    targets = [scaled().call for _ in range(4)]
+    targets = [scaled().call for _ in range(20)]
     call = NativeCallable(targets[0])
     x = np.arange(5.0)
     stop = threading.Event()
@@ -139,8 +139,8 @@ def test_targets_change_under_many_threads() -> None:
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for turn in range(50):
-        call.target = scaled().call if turn % 10 == 0 else targets[turn % 4]
+    while targets:
+        call.target = targets.pop()  # the one before is dropped, perhaps while it runs
         time.sleep(0.001)
     stop.set()
     for thread in threads:

@@ -266,8 +266,8 @@ def load_object(
     """Link object code that `compile_ir` made, here or in another process on the same CPU.
 
     `imports` are the registered symbols it needs (`CompiledModule.imports`); without them every
-    registered symbol is offered.  Raises `ArgumentValueError` for code that is damaged or was made
-    for another CPU or LLVM, and `InternalError` when it does not link.
+    registered symbol is offered.  Raises `ArgumentValueError` for code that is damaged, was made
+    for another CPU or LLVM, or has or needs other symbols: then compile again.
 
     >>> text = "define i32 @seven() { ret i32 7 }"
     >>> module = load_object(compile_ir(text).object_code, exports=["seven"])
@@ -277,16 +277,20 @@ def load_object(
     """
     start = time.perf_counter()
     if object_code != _sealed(object_code[_DIGEST_BYTES:]):
-        raise ArgumentValueError(
-            "load_object needs code of this LLVM for this CPU; it got other or damaged code.",
-            hint="compile again: compile_ir(source).object_code",
-        )
+        raise _unusable("code that is damaged or was made elsewhere")
     with _lock:
         names = tuple(_registered) if imports is None else tuple(imports)
         missing = [name for name in names if name not in _registered]
         if missing:
             raise InternalError(f"object code needs {missing[0]}, which nobody has registered.")
         return _linked(object_code, names, exports, symbols, None, 2, start)
+
+
+def _unusable(what: str) -> ArgumentValueError:
+    return ArgumentValueError(
+        f"load_object needs what compile_ir made with this LLVM for this CPU; it got {what}.",
+        hint="compile again: compile_ir(source).object_code",
+    )
 
 
 def _linked(
@@ -310,6 +314,8 @@ def _linked(
     try:
         tracker = builder.link(_session().engine, library)
     except RuntimeError as error:
+        if source is None:
+            raise _unusable("code with other symbols") from None
         what = "code it generated does not link" + _unresolved(source, bound)
         raise _defect(what, error) from None
     addresses = {name: int(tracker[name]) for name in wanted}
@@ -322,10 +328,8 @@ def _linked(
     )
 
 
-def _unresolved(source: str | None, bound: Mapping[str, int]) -> str:
+def _unresolved(source: str, bound: Mapping[str, int]) -> str:
     """The declared names nobody defines: ORC reports only which definitions needed them."""
-    if source is None:
-        return ""
     names = [name for name in _declared(_parsed(source)) if not name.startswith("llvm.")]
     unknown = [name for name in names if name not in bound and not llvm.address_of_symbol(name)]
     return f"; nobody defines {', '.join(unknown)}" if unknown else ""

@@ -37,6 +37,9 @@ _PYTHON_FUNCTIONS = (
     "PyMem_RawFree",
     "PyErr_NoMemory",
     "PyErr_Clear",
+    "PyList_New",
+    "PyDict_New",
+    "PyDict_SetItem",
     "PyDict_Size",
     "PyDict_GetItemWithError",
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from adjoint.codegen.entry.entry_ir import STACK_ARENA_LIMIT, EntryPlan, entry_ir
+from adjoint.codegen.entry.entry_ir import STACK_ARENA_LIMIT, EntryPlan, EntryText, entry_ir
 from adjoint.codegen.entry.portable import portable_entry
 from adjoint.codegen.entry.raw import RawKernel
 from adjoint.codegen.entry.spec import (
@@ -142,7 +143,7 @@ def _native(
     code: tuple[bytes | None, Sequence[str] | None],
 ) -> tuple[CompiledModule, Callable[..., Any]]:
     abi = native_abi()
-    text = entry_ir(plan, abi)
+    plan, text = _named_by_content(plan, entry_ir(plan, abi))
     objects = {"fallback": fallback, **text.objects}
     spare = ctypes.c_void_p(None)  # the arena kept between calls
     symbols = {**abi.symbols, **{key: id(value) for key, value in objects.items()}}
@@ -155,6 +156,17 @@ def _native(
         when_unloaded(compiled.anchor, _free_arena, spare)
     held = (compiled.anchor, spare, *objects.values())
     return compiled, _builtin(compiled.address(plan.name), name, doc, held)
+
+
+def _named_by_content(plan: EntryPlan, text: EntryText) -> tuple[EntryPlan, EntryText]:
+    """Put a digest of the IR into the entry's name.
+
+    Object code made for other arguments, or for another layout of NumPy's arrays, then lacks the
+    symbol and does not link, instead of reading the wrong memory.
+    """
+    digest = hashlib.sha256(text.ir.encode()).hexdigest()[:16]
+    named = replace(plan, name=f"{plan.name}.{digest}")
+    return named, replace(text, ir=text.ir.replace(f'@"{plan.name}"', f'@"{named.name}"'))
 
 
 def _free_arena(spare: ctypes.c_void_p) -> None:

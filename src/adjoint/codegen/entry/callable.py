@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from adjoint.codegen.entry.entry_ir import symbol
+from adjoint.codegen.entry.ir_writer import symbol
 from adjoint.codegen.llvm_session import CompiledModule, compile_ir
 from adjoint.codegen.numpy_abi import native_abi, why_not_native
 

@@ -77,4 +77,6 @@ def _require(condition: object) -> None:
 def _assembled(structure: Structure, results: list[Any]) -> Any:
     if isinstance(structure, int):
         return results[structure]
-    return tuple(_assembled(part, results) for part in structure)
+    if isinstance(structure, dict):
+        return {key: _assembled(part, results) for key, part in structure.items()}
+    return type(structure)(_assembled(part, results) for part in structure)

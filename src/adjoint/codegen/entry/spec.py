@@ -67,7 +67,7 @@ class Same:
 Argument: TypeAlias = (
     "TypeSpec | Same | tuple[Argument, ...] | list[Argument] | dict[str, Argument]"
 )
-Structure: TypeAlias = "int | tuple[Structure, ...]"
+Structure: TypeAlias = "int | tuple[Structure, ...] | list[Structure] | dict[str, Structure]"
 
 
 def leaves(argument: Argument | Sequence[Argument]) -> Iterator[TypeSpec]:
@@ -85,7 +85,7 @@ def leaves(argument: Argument | Sequence[Argument]) -> Iterator[TypeSpec]:
 def result_structure(
     result: Literal["single", "tuple"] | Structure, output_count: int
 ) -> Structure:
-    """The nested tuple of output numbers that a call returns, with every output in it once.
+    """The containers of output numbers that a call returns, with every output in them once.
 
     >>> result_structure("single", 1), result_structure("tuple", 2), result_structure((0, (1,)), 2)
     (0, (0, 1), (0, (1,)))
@@ -108,5 +108,5 @@ def numbers(structure: Structure) -> Iterator[int]:
     if isinstance(structure, int):
         yield structure
     else:
-        for part in structure:
+        for part in structure.values() if isinstance(structure, dict) else structure:
             yield from numbers(part)
