@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.errors import ArgumentError, NotScalarError
+from adjoint.errors import ArgumentError, ArgumentValueError, NotScalarError
 from adjoint.graph.arraytype import describe
-from adjoint.graph.containers import unflatten
+from adjoint.graph.binding import adopt
+from adjoint.graph.containers import flatten, tree_map, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.sites import describe_site
@@ -80,7 +81,7 @@ def value_and_grad(
     (8.0, 12.0)
     """
     require_callable(f, "grad(f)")
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions = positions_of(argnums, "grad(f)")
 
     @functools.wraps(f, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -94,6 +95,7 @@ def value_and_grad(
             aux = None
             if has_aux:
                 result, aux = split_aux(result, "grad(f)")
+                aux = stack_objects(aux)
             out = scalar_node(result, "grad(f)")
             targets = [n for v in variables for n in v.nodes]
             with np.errstate(all="ignore"):
@@ -102,11 +104,22 @@ def value_and_grad(
         gradients = [outward_leaf(leaf) for leaf in leaves]
         value = result_value(out)
         found = _regroup(variables, gradients)
-        if isinstance(argnums, int):
+        if not isinstance(argnums, tuple | list):
             found = found[0]
         return ((value, outward_tree(aux)), found) if has_aux else (value, found)
 
     return value_and_gradient
+
+
+def positions_of(argnums: Any, called: str) -> tuple[int, ...]:
+    """``argnums`` as a tuple of integers."""
+    given = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if any(isinstance(i, bool) or not isinstance(i, int | np.integer) for i in given):
+        raise ArgumentError(
+            f"{called} needs argnums as an integer or a tuple of them; got {argnums!r}.",
+            hint='for an argument by name use partial(f, "name").',
+        )
+    return tuple(int(i) for i in given)
 
 
 def select(args: tuple[Any, ...], positions: tuple[int, ...], called: str) -> tuple[int, ...]:
@@ -120,6 +133,11 @@ def select(args: tuple[Any, ...], positions: tuple[int, ...], called: str) -> tu
                 hint="pass the argument by position, or choose another argnums.",
             )
         chosen.append(i % len(args))
+    if len(set(chosen)) != len(chosen):
+        raise ArgumentValueError(
+            f"{called} needs each argument once in argnums; got {positions} for {len(args)} "
+            "arguments."
+        )
     return tuple(chosen)
 
 
@@ -184,12 +202,22 @@ def outward_leaf(value: Any) -> Any:
 
 def outward_tree(tree: Any) -> Any:
     """Extra results: traced leaves become values, anything else stays what it is."""
-    from adjoint.graph.containers import flatten
-
     leaves, structure = flatten(tree)
     return unflatten(
         structure, [result_value(x.node) if isinstance(x, Tracer) else x for x in leaves]
     )
+
+
+def stack_objects(tree: Any) -> Any:
+    """Extra results with every ``np.array([u, v])`` of traced numbers made into one array."""
+    return tree_map(
+        lambda x: adopt(x) if isinstance(x, np.ndarray) and x.dtype.hasobject and _traced(x) else x,
+        tree,
+    )
+
+
+def _traced(array: Any) -> bool:
+    return any(isinstance(v, Tracer) for v in array.ravel())
 
 
 def _regroup(variables: list[Variables], leaves: list[Any]) -> tuple[Any, ...]:

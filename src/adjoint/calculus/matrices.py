@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from adjoint.calculus.gradients import ArgNums, outward_leaf, select
+from adjoint.calculus.gradients import ArgNums, outward_leaf, positions_of, select
 from adjoint.errors import (
     ArgumentError,
     ArgumentValueError,
@@ -69,7 +69,7 @@ def jacobian(
         )
     if layout not in (None, "row"):
         raise UnknownNameError(f"jacobian(f) knows layout='row' and None; got {layout!r}.")
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions = positions_of(argnums, "jacobian(f)")
 
     @functools.wraps(f, updated=())
     def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
@@ -85,17 +85,22 @@ def jacobian(
         results = []
         for v, block in zip(groups, blocks, strict=True):
             rows = [
-                unflatten(v.structure, [_row(outward_leaf(b), layout) for b in line])
+                unflatten(
+                    v.structure,
+                    [_row(outward_leaf(b), x, layout) for b, x in zip(line, v.nodes, strict=True)],
+                )
                 for line in block
             ]
             results.append(outputs.tree(rows))
-        return results[0] if isinstance(argnums, int) else tuple(results)
+        return tuple(results) if isinstance(argnums, tuple | list) else results[0]
 
     return jacobian_of_f
 
 
-def _row(value: Any, layout: str | None) -> Any:
-    return np.reshape(value, (1, -1)) if layout == "row" and np.ndim(value) <= 1 else value
+def _row(value: Any, x: Node, layout: str | None) -> Any:
+    """With ``layout="row"`` the derivative of a scalar with respect to a vector is a row."""
+    scalar = np.ndim(value) == len(x.type.shape) <= 1
+    return np.reshape(value, (1, -1)) if layout == "row" and scalar else value
 
 
 def _blocks(outputs: list[Node], inputs: list[Node], scope: Scope, mode: Mode) -> list[list[Any]]:

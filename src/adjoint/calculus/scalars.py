@@ -16,6 +16,7 @@ from adjoint.errors import (
     AbstractValueError,
     ArgumentError,
     ArgumentValueError,
+    NotHolomorphicError,
     UnknownNameError,
     nearest,
 )
@@ -51,6 +52,8 @@ def derivative(f: Callable[[Any], Any], n: int = 1) -> Callable[[Any], Any]:
         from adjoint.calculus.vectorize import vmap
 
         point = differentiable(x, "derivative(f)", "x")
+        if point.dtype.kind == "c" and order:
+            _require_holomorphic(f, point)
         if not point.shape:
             return _along(f, point, order)
         flat = np.reshape(point, -1)
@@ -62,6 +65,23 @@ def derivative(f: Callable[[Any], Any], n: int = 1) -> Callable[[Any], Any]:
         return np.reshape(found, point.shape + found.shape[1:])
 
     return nth_derivative
+
+
+def _require_holomorphic(f: Callable[[Any], Any], point: Any) -> None:
+    """Raises where the derivative along i is not i times that along 1 (Cauchy and Riemann)."""
+    points = np.reshape(point, -1)
+    for i in range(points.shape[0]):
+        along = jvp(f, (points[i],), (_unit(points[i]),))[1]
+        across = jvp(f, (points[i],), (1j * _unit(points[i]),))[1]
+        if isinstance(along, Tracer) or isinstance(across, Tracer):
+            return
+        if not np.allclose(1j * along, across, rtol=1e-8, atol=1e-10, equal_nan=True):
+            raise NotHolomorphicError(
+                f"derivative(f) at a complex point needs a holomorphic f; at {points[i]} the "
+                f"derivative along 1 is {along}, and along 1j it is {across}.",
+                hint="use grad(f) for a real function of z, or jvp(f, (z,), (v,)) for one "
+                "direction.",
+            )
 
 
 def _along(f: Callable[[Any], Any], x: Any, order: int) -> Any:

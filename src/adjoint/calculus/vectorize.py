@@ -71,13 +71,21 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             outputs = Outputs(f(*trees, **kwargs), "vmap(f)")
             found = batch(outputs.nodes, values, size, scope)
         places = _leaf_axes(out_axes, outputs.nodes, outputs.structure, "the result")
-        leaves = [
-            outward_leaf(v if p in (0, None) else np.moveaxis(v, 0, p))
-            for v, p in zip(found, places, strict=True)
-        ]
+        leaves = [_placed(v, p, out_axes) for v, p in zip(found, places, strict=True)]
         return outputs.tree(leaves)
 
     return mapped
+
+
+def _placed(value: Any, axis: int | None, out_axes: Any) -> Any:
+    """A result with its examples along the axis that was asked for."""
+    if axis is None or not -value.ndim <= axis < value.ndim:
+        raise ArgumentError(
+            f"vmap(f) needs out_axes to name an axis of each result, which with the examples is "
+            f"{describe(value)}; got {out_axes!r}.",
+            hint="use out_axes=0.",
+        )
+    return outward_leaf(np.moveaxis(value, 0, axis) if axis else value)
 
 
 def _example(
@@ -128,4 +136,7 @@ def _leaf_axes(axes: Any, leaves: list[Any], structure: Any, what: str) -> list[
         )
     except ValueError as error:
         raise ArgumentError(f"vmap(f) needs axes nested like {what}: {error}") from None
-    return list(optree.tree_leaves(spread, none_is_leaf=True, namespace="adjoint"))
+    found = list(optree.tree_leaves(spread, none_is_leaf=True, namespace="adjoint"))
+    if any(a is not None and not isinstance(a, int | np.integer) for a in found):
+        raise ArgumentError(f"vmap(f) needs integers or None as axes of {what}; got {axes!r}.")
+    return found

@@ -160,11 +160,12 @@ def projections(node: Node) -> tuple[Tracer, ...]:
 def constant(value: Any, snapshot: bool = False) -> Node:
     """A node for a plain value.
 
-    A writeable array of the user's is copied, because a derivative may read it after the user has
-    written to it again (a buffer that is filled in a loop).
+    An array of the user's that can change is copied, because a derivative may read it after the
+    user has written to it again (a buffer that is filled in a loop).  A view that is read-only may
+    still change with what it is a view of.
     """
     source = value
-    if type(value) is np.ndarray and snapshot and value.flags.writeable:
+    if type(value) is np.ndarray and snapshot and (value.flags.writeable or value.base is not None):
         value = value.copy()
     elif type(value) not in PYTHON_NUMBERS and not isinstance(value, np.generic | np.ndarray):
         value = np.asarray(value)
@@ -206,11 +207,12 @@ def adopt(value: Any) -> Any:
     if isinstance(value, Tracer) or type(value) in PYTHON_NUMBERS:
         return value
     if isinstance(value, np.ndarray):
-        if not value.dtype.hasobject:
+        if type(value) is not np.ndarray:
+            value = _plain_array(value)
+        if not value.dtype.hasobject and value.dtype.kind in "fciub":
             return value
-        if value.ndim == 0:
-            return adopt(value[()])
-        return _stack([adopt(v) for v in value])
+        if value.dtype.hasobject:
+            return adopt(value[()]) if value.ndim == 0 else _stack([adopt(v) for v in value])
     if isinstance(value, list | tuple):
         parts = [adopt(v) for v in value]
         if any(isinstance(p, Tracer) for p in parts):
@@ -226,6 +228,21 @@ def adopt(value: Any) -> Any:
             where=here(),
         )
     return value
+
+
+def _plain_array(value: Any) -> Any:
+    """An array of a subclass as a plain one, unless its class gives arithmetic another meaning."""
+    cls = type(value)
+    if issubclass(cls, np.matrix | np.ma.MaskedArray) or any(
+        getattr(cls, name) is not getattr(np.ndarray, name)
+        for name in ("__array_ufunc__", "__array_function__", "__mul__", "__add__", "__pow__")
+    ):
+        raise DtypeError(
+            f"a plain array is needed; got a {cls.__name__}, whose operators mean something else.",
+            where=here(),
+            hint="use np.asarray(x); for a masked array np.where(mask, 0.0, x.data).",
+        )
+    return np.asarray(value)
 
 
 def _stack(parts: list[Any]) -> Any:

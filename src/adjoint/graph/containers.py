@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from adjoint.graph.tracer import Tracer
 _NAMESPACE = "adjoint"
 _LEAVES = (Tracer, np.ndarray, np.generic, float, int, complex)
 _registered: set[type] = set()
+_registering = threading.Lock()
 
 Structure = Any
 """How a container was nested; None for a bare leaf."""
@@ -39,8 +41,9 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         new = {type(leaf) for leaf in leaves if _is_new_dataclass(leaf)}
         if not new:
             return list(leaves), structure
-        for cls in new:
-            _register_dataclass(cls)
+        with _registering:
+            for cls in new - _registered:
+                _register_dataclass(cls)
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
@@ -85,6 +88,8 @@ def _register_dataclass(cls: type) -> None:
 
 def numeric_leaf(leaf: Any, called: str, what: str) -> Any:
     """A leaf as an operand; anything that is not an array of numbers is an error that says so."""
+    if isinstance(leaf, np.ndarray) and type(leaf) is not np.ndarray:
+        return adopt(leaf)  # its error names the class
     try:
         if leaf is None or isinstance(leaf, str | bytes):
             raise DtypeError("")

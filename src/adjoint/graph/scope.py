@@ -82,7 +82,8 @@ class ScopeSet:
             result = other.unions.get(self) or ScopeSet(members)
         if len(self.unions) > 256:
             # Inner transforms in a long loop leave one dead entry each behind.
-            self.unions = {k: v for k, v in self.unions.items() if not k.dead}
+            # The list is taken at once, as another thread may add to the dictionary meanwhile.
+            self.unions = {k: v for k, v in list(self.unions.items()) if not k.dead}
         self.unions[other] = result
         return result
 

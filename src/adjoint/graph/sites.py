@@ -7,15 +7,20 @@ import os
 import sys
 from types import CodeType
 
+import numpy as np
+
 Site = tuple[CodeType, int]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_NOT_THE_USERS = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
+)
 
 
 def current_site() -> Site | None:
-    """The innermost frame outside this package; its line is worked out only when printed."""
+    """The innermost frame outside this package and NumPy; its line is found only when printed."""
     frame = sys._getframe(2)
-    while frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         back = frame.f_back
         if back is None:
             return None

@@ -165,9 +165,12 @@ class Tracer:
         return repr(self) if value is None else str(value)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # NumPy and Python probe for these at every turn
+        close = nearest(name, dir(type(self)))
         raise AttributeError(
             f"a traced {self.node.type} has no attribute {name!r}"
-            + (f"; nearest: {', '.join(close)}" if (close := nearest(name, dir(self))) else "")
+            + (f"; nearest: {', '.join(close)}" if close else "")
         )
 
 

@@ -48,6 +48,16 @@ root_of_squares = row(
 """√u where u is a sum of squares: at u = 0 it has the kink of |x|, and its derivative is 0."""
 
 
+x_log_x = row(
+    lambda x: x * np.log(x),
+    lambda x, y: np.log(x) + 1,
+    name="x_log_x",
+    latex=r"{0} \log {0}",
+    domain=POSITIVE,
+)
+"""x log x as one function, for its derivative log x + 1 has no 0/0 in it."""
+
+
 def _power_in_base(x: Any, n: Any, y: Any) -> Any:
     if not isinstance(n, Tracer) and np.ndim(n) == 0:
         n = n.item() if isinstance(n, np.generic | np.ndarray) else n
@@ -91,6 +101,37 @@ def _constant_power(x: Any, n: Any) -> Any:
 # -- patterns -----------------------------------------------------------------------------------
 
 
+@recognises(square)
+def _square_of_root(x: Any) -> Any:
+    """(√u)² of a sum of squares is u, and |x|² is x²: smooth at 0, where the roots are not."""
+    squares = operands_of(x, "root_of_squares")
+    if squares is not None:
+        return positive(squares[0])
+    inner = operands_of(x, "absolute")
+    if inner is None:
+        return None
+    z = inner[0]
+    if z.dtype.kind != "c":
+        return square(z)
+    return square(z.real) + square(z.imag)
+
+
+@recognises(multiply)
+def _product_with_itself(a: Any, b: Any) -> Any:
+    """|x|·|x| is |x|², and x·log x is differentiated as a whole: its derivative at 0 is −∞."""
+    if not (isinstance(a, Tracer) and isinstance(b, Tracer)):
+        return None
+    left, right = a.node, b.node
+    kind, other = left.primitive.name, right.primitive.name
+    if kind == other and kind in ("absolute", "root_of_squares"):
+        return square(a) if left.inputs[0] is right.inputs[0] else None
+    if other == "log" and right.inputs[0] is left:
+        return x_log_x(a) if a.dtype.kind == "f" else None
+    if kind == "log" and left.inputs[0] is right:
+        return x_log_x(b) if b.dtype.kind == "f" else None
+    return None
+
+
 @recognises(sqrt)
 def _root(x: Any) -> Any:
     if isinstance(x, Tracer) and is_sum_of_squares(x.node):
@@ -116,10 +157,12 @@ def is_sum_of_squares(node: Node) -> bool:
             terms = node.params["subscripts"].split("->")[0].split(",")
             if terms[0] != terms[1] or node.type.dtype.kind != "f":
                 return False
-        elif name in ("add", "positive", "reshape", "getitem", "variable", "projection") or (
+        elif name == "getitem":
+            pending.append(inputs[0])
+        elif name in ("add", "positive", "reshape", "variable", "convert") or (
             name == "einsum" and len(inputs) == 1
         ):
-            if not inputs or name == "getitem":
+            if not inputs or node.type.dtype.kind != "f":
                 return False
             pending.extend(inputs)
         elif name in ("divide", "multiply"):

@@ -6,10 +6,11 @@ are equal in algebra, the one that stays finite and accurate is used (1 − y² 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from adjoint.graph.registry import UFUNCS
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.arithmetic import constant_value, divide, operands_of, subtract
 from adjoint.primitives.scalar import POSITIVE, REAL, UNIT, Elementwise, recognises, row
@@ -129,13 +130,23 @@ for _comparison in (np.greater, np.greater_equal, np.less, np.less_equal, np.equ
                np.bitwise_xor, np.left_shift, np.right_shift, np.gcd, np.lcm):  # fmt: skip
     row(_comparison, 0, 0, holomorphic=False)
 
+
+@recognises(cast(Elementwise, UFUNCS[np.sign]))
+def _complex_sign(z: Any) -> Any:
+    """z/|z| is smooth away from 0, unlike the sign of a real number."""
+    if not isinstance(z, Tracer) or z.dtype.kind != "c":
+        return None
+    size = np.abs(z)
+    return np.where(size == 0, 0.0, z / np.where(size == 0, 1.0, size))
+
+
 floor_divide = row(np.floor_divide, 0, 0, domain=(*REAL, *POSITIVE), holomorphic=False)
 remainder = row(
-    np.remainder, 1, lambda a, b, y: -np.floor(a / b), latex=r"{0} \bmod {1}",
+    np.remainder, 1, lambda a, b, y: -np.floor_divide(a, b), latex=r"{0} \bmod {1}",
     domain=(*REAL, *POSITIVE), holomorphic=False,
 )  # fmt: skip
 fmod = row(
-    np.fmod, 1, lambda a, b, y: -np.trunc(a / b), latex=r"\operatorname{{fmod}}({0}, {1})",
+    np.fmod, 1, lambda a, b, y: -np.rint((a - y) / b), latex=r"\operatorname{{fmod}}({0}, {1})",
     domain=(*REAL, *POSITIVE), holomorphic=False,
 )  # fmt: skip
 heaviside = row(np.heaviside, 0, lambda a, b, y: np.where(a == 0, 1.0, 0.0), holomorphic=False)

@@ -321,6 +321,11 @@ def convert_to(value: Any, dtype: Any) -> Any:
                 f"a traced {value.node.type} cannot be written into an array of {dtype}: the "
                 "fraction and the derivative would be lost; make the array of floats"
             )
+        if dtype.kind == "f" and value.dtype.kind == "c":
+            raise TypeError(
+                f"a traced {value.node.type} cannot be written into an array of {dtype}: the "
+                "imaginary part would be lost; make the array complex, or write value.real"
+            )
         return convert(value, dtype)
     return np.asarray(value, dtype)
 

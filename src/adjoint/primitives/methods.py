@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.binding import adopt, constant
+from adjoint.graph.registry import implements
 from adjoint.graph.tracer import TracedArray, TracedScalar, Tracer, assign, wrap
 from adjoint.graph.views import as_view
 from adjoint.primitives.selection import IMAG_PART, REAL_PART, convert
@@ -23,6 +24,7 @@ def _astype(
     return self.copy() if dtype == self.dtype and copy else convert(self, dtype)
 
 
+@implements(np.real)
 def _real(x: Any) -> Any:
     """Re x; for a complex array a view that can be written to."""
     x = adopt(x)
@@ -36,6 +38,7 @@ def _real(x: Any) -> Any:
     return result
 
 
+@implements(np.imag)
 def _imag(x: Any) -> Any:
     """Im x; zeros for real values."""
     x = adopt(x)

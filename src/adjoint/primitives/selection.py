@@ -122,7 +122,9 @@ clip = row(
 
 def _direction(x: Any, y: Any) -> Any:
     # For complex z the partial is conj(z)/|z|: the real part of its product with ż is d|z|.
-    return np.conj(np.sign(x)) if x.dtype.kind == "c" else np.sign(x)
+    if x.dtype.kind != "c":
+        return np.sign(x)
+    return np.where(y == 0, 0.0, np.conj(x) / np.where(y == 0, 1.0, y))
 
 
 absolute = row(np.absolute, _direction, latex=r"\left|{0}\right|", holomorphic=False)
