@@ -1,0 +1,195 @@
+"""One element of an operation as LLVM IR: the table of what can stand inside a fused loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+
+from adjoint.codegen.program import Op
+from adjoint.codegen.vector_math import scalar_function
+
+I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
+DOUBLE, FLOAT = ir.DoubleType(), ir.FloatType()
+
+_TYPES: dict[str, Any] = {
+    "float64": DOUBLE, "float32": FLOAT, "bool": I1,
+    **{f"int{n}": ir.IntType(n) for n in (8, 16, 32, 64)},
+}  # fmt: skip
+
+NATIVE_DTYPES = frozenset(_TYPES)
+"""What compiled loops compute with; other dtypes are left to NumPy."""
+
+Emit = Callable[..., Any]
+
+_COMPARE = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">",
+    "greater_equal": ">=",
+}  # fmt: skip
+
+_LOGIC = {
+    "logical_and": "and_", "logical_or": "or_", "logical_xor": "xor",
+    "bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor",
+}  # fmt: skip
+
+_INTEGER = {"add": "add", "subtract": "sub", "multiply": "mul"}
+
+_RENAMED = {"root_of_squares": "sqrt"}
+
+
+def register_type(dtype: np.dtype[Any]) -> Any:
+    """The LLVM type of a value of this dtype in a register."""
+    return _TYPES[dtype.name]
+
+
+def memory_type(dtype: np.dtype[Any]) -> Any:
+    """The LLVM type of a value of this dtype in memory; a bool takes a byte."""
+    return I8 if dtype == np.bool_ else _TYPES[dtype.name]
+
+
+def literal(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A constant in a register."""
+    kind = register_type(dtype)
+    if dtype.kind == "f":
+        return ir.Constant(kind, float(dtype.type(value)))
+    return ir.Constant(kind, int(value))
+
+
+def cast(builder: Any, value: Any, source: np.dtype[Any], target: np.dtype[Any]) -> Any:
+    """A value of one dtype as another, as NumPy's astype does it."""
+    if source == target:
+        return value
+    kind = register_type(target)
+    if source.kind == "f" and target.kind == "f":
+        return builder.fpext(value, kind) if target.itemsize > 4 else builder.fptrunc(value, kind)
+    if source == np.bool_:
+        return builder.uitofp(value, kind) if target.kind == "f" else builder.zext(value, kind)
+    if target == np.bool_:
+        zero = literal(0, source)
+        compare = builder.fcmp_unordered if source.kind == "f" else builder.icmp_signed
+        return compare("!=", value, zero)
+    if source.kind == "i" and target.kind == "f":
+        return builder.sitofp(value, kind)
+    if source.kind == "f":
+        return builder.fptosi(value, kind)
+    if target.itemsize > source.itemsize:
+        return builder.sext(value, kind)
+    return builder.trunc(value, kind)
+
+
+def loop_dtypes(op: Op) -> tuple[np.dtype[Any], ...] | None:
+    """The dtypes in which NumPy's ufunc computes this operation, or None if loops cannot."""
+    ufunc = getattr(op.primitive, "ufunc", None)
+    if not isinstance(ufunc, np.ufunc):
+        return (op.dtype,) * len(op.inputs)
+    kinds = [_promotes(i) for i in op.inputs]
+    try:
+        return tuple(ufunc.resolve_dtypes((*kinds, None)))[: len(op.inputs)]
+    except TypeError:
+        return None
+
+
+def _promotes(op: Op) -> Any:
+    weak = (op.kind == "literal" and op.params["weak"]) or (op.kind == "input" and op.value)
+    return {"f": float, "i": int, "b": bool}[op.dtype.kind] if weak else op.dtype
+
+
+def emitter(op: Op) -> Emit | None:
+    """What emits one element of this elementwise operation; None if it is left to NumPy."""
+    if op.dtype.name not in NATIVE_DTYPES or any(
+        i.dtype.name not in NATIVE_DTYPES for i in op.inputs
+    ):
+        return None
+    if op.kind == "where":
+        return _emit_where
+    if op.kind == "convert":
+        return _emit_convert
+    dtypes = loop_dtypes(op)
+    if dtypes is None or any(d.name not in NATIVE_DTYPES for d in dtypes):
+        return None
+    return _emit_ufunc(op, dtypes)
+
+
+def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...]) -> Emit | None:
+    name = _RENAMED.get(op.kind, op.kind)
+    body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
+    if body is None or len(set(dtypes)) > 1:
+        return None
+
+    def emit(builder: Any, *values: Any) -> Any:
+        pairs = zip(values, op.inputs, dtypes, strict=True)
+        return body(builder, *(cast(builder, v, i.dtype, d) for v, i, d in pairs))
+
+    return emit
+
+
+def _float_body(name: str) -> Emit | None:
+    if name in _COMPARE:
+        sign = _COMPARE[name]
+        if name == "not_equal":
+            return lambda b, x, y: b.fcmp_unordered(sign, x, y)
+        return lambda b, x, y: b.fcmp_ordered(sign, x, y)
+    if name in _LOGIC and name.startswith("logical"):
+        method = _LOGIC[name]
+        return lambda b, x, y: getattr(b, method)(_truth(b, x), _truth(b, y))
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special
+    return scalar_function(name)
+
+
+def _integer_body(name: str, dtype: np.dtype[Any]) -> Emit | None:
+    if name in _COMPARE:
+        sign = _COMPARE[name]
+        signed = dtype.kind == "i"
+        return lambda b, x, y: (b.icmp_signed if signed else b.icmp_unsigned)(sign, x, y)
+    if name in _LOGIC and (dtype == np.bool_ or name.startswith("bitwise")):
+        method = _LOGIC[name]
+        return lambda b, x, y: getattr(b, method)(x, y)
+    if name in ("logical_not", "invert") and dtype == np.bool_:
+        return lambda b, x: b.not_(x)
+    if dtype == np.bool_:
+        return None
+    if name in _INTEGER:
+        method = _INTEGER[name]
+        return lambda b, x, y: getattr(b, method)(x, y)
+    if name == "negative":
+        return lambda b, x: b.neg(x)
+    if name == "square":
+        return lambda b, x: b.mul(x, x)
+    return None
+
+
+def _truth(builder: Any, x: Any) -> Any:
+    return builder.fcmp_unordered("!=", x, ir.Constant(x.type, 0.0))
+
+
+def _magnitude(builder: Any, x: Any) -> Any:
+    return builder.fabs(x) if hasattr(builder, "fabs") else scalar_function("absolute")(builder, x)  # type: ignore[misc]
+
+
+def _clip(builder: Any, x: Any, low: Any, high: Any) -> Any:
+    maximum, minimum = scalar_function("maximum"), scalar_function("minimum")
+    assert maximum is not None and minimum is not None
+    return minimum(builder, maximum(builder, x, low), high)
+
+
+_SPECIAL: dict[str, Emit] = {
+    "isnan": lambda b, x: b.fcmp_unordered("uno", x, x),
+    "isinf": lambda b, x: b.fcmp_ordered("==", _magnitude(b, x), ir.Constant(x.type, float("inf"))),
+    "isfinite": lambda b, x: b.fcmp_ordered(
+        "<", _magnitude(b, x), ir.Constant(x.type, float("inf"))
+    ),
+    "logical_not": lambda b, x: b.not_(_truth(b, x)),
+    "clip": _clip,
+}
+
+
+def _emit_where(builder: Any, condition: Any, a: Any, b: Any) -> Any:
+    return builder.select(condition, a, b)
+
+
+def _emit_convert(builder: Any, value: Any) -> Any:
+    return value

@@ -1,0 +1,196 @@
+"""Which operations become one loop.
+
+A step is a fused loop (`Group`), a matrix product (`Product`) or a write into part of an array
+(`Region`).  An operation is stored in memory if something outside its loop reads it; everything
+else lives in registers inside the loops that use it.
+
+The policy is greedy over the topological order: a stored elementwise operation or a sum joins the
+latest loop over the same indices that comes after everything it reads, else it starts a new one.
+Then operations that two loops compute again are stored instead, and the pass is repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adjoint.codegen.patterns import (
+    Contraction,
+    classify,
+    contraction_of,
+    iteration_shape,
+    reads_same_index,
+)
+from adjoint.codegen.program import Op, Program, consumers
+from adjoint.codegen.strided import storage_root
+
+
+@dataclass
+class Group:
+    """One loop nest over ``shape``, with the operations it stores or sums up."""
+
+    shape: tuple[int, ...]
+    roots: list[Op] = field(default_factory=list)
+
+
+@dataclass
+class Product:
+    """One matrix product, done by BLAS."""
+
+    op: Op
+    contraction: Contraction
+
+
+@dataclass
+class Write:
+    """An operation that writes its operands into parts of its result, one after the other."""
+
+    op: Op
+
+
+Step = Group | Product | Write
+
+
+class Schedule:
+    """The steps of a program, and which operations are stored."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.users = consumers(program.ops)
+        self.class_of = {op: classify(op) for op in program.ops}
+        self.stored = self._must_store()
+        self.steps: list[Step] = []
+        self.step_of: dict[Op, int] = {}
+        for _ in range(4):
+            self._arrange()
+            again = self._computed_twice()
+            if not again:
+                break
+            self.stored |= again
+
+    # -- what has to be in memory -------------------------------------------------------------
+
+    def _must_store(self) -> set[Op]:
+        program = self.program
+        stored = set(program.outputs) | {op for op, _ in program.guards}
+        for op in program.ops:
+            kind = self.class_of[op]
+            if kind in ("sum", "loop contraction", "product", "write"):
+                stored.add(op)
+            if kind == "product":
+                stored.update(map(storage_root, op.inputs))
+            if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
+                stored.update(op.inputs)
+            if kind in ("gather", "write"):
+                stored.update(op.inputs)
+            shape = iteration_shape(op) if kind != "leaf" else op.shape
+            for i in op.inputs:
+                # A value that a larger loop broadcasts is computed once, before that loop.
+                if i.size < _size(shape) and self._costs(i):
+                    stored.add(i)
+        return {op for op in stored if self.class_of[op] != "leaf"}
+
+    def _costs(self, op: Op) -> bool:
+        return self.class_of[op] in ("element", "sum", "loop contraction")
+
+    def _computed_twice(self) -> set[Op]:
+        """Operations in registers of more than one loop."""
+        seen: dict[Op, int] = {}
+        twice: set[Op] = set()
+        for number, step in enumerate(self.steps):
+            if not isinstance(step, Group):
+                continue
+            for op in self._inline(step):
+                if seen.setdefault(op, number) != number and self.class_of[op] == "element":
+                    twice.add(op)
+        return twice
+
+    def _inline(self, group: Group) -> set[Op]:
+        found: set[Op] = set()
+        stack = [i for r in group.roots for i in r.inputs]
+        while stack:
+            op = stack.pop()
+            if op in found or op in self.stored or self.class_of[op] == "leaf":
+                continue
+            found.add(op)
+            stack.extend(op.inputs)
+        return found
+
+    def aligned(self, group: Group) -> list[Op]:
+        """The operations in registers that are used at the loop's own index, in order.
+
+        Emitting them one after the other keeps the depth of an expression off Python's stack.
+        """
+        return sorted(
+            (
+                op
+                for op in self._inline(group)
+                if op.shape == group.shape
+                and self.class_of[op] == "element"
+                and op.kind != "einsum"
+            ),
+            key=lambda op: op.number,
+        )
+
+    # -- the order ------------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        self.steps, self.step_of = [], {}
+        for op in self.program.ops:
+            if op not in self.stored:
+                continue
+            kind = self.class_of[op]
+            if kind == "product":
+                contraction = contraction_of(op)
+                assert contraction is not None
+                self._append(op, Product(op, contraction))
+            elif kind == "write":
+                self._append(op, Write(op))
+            elif kind == "host":
+                raise AssertionError(f"{op} has no lowering")
+            else:
+                self._place(op)
+
+    def _append(self, op: Op, step: Step) -> None:
+        self.step_of[op] = len(self.steps)
+        self.steps.append(step)
+
+    def _place(self, op: Op) -> None:
+        shape = iteration_shape(op)
+        earliest = self._earliest(op, shape)
+        for number in range(len(self.steps) - 1, earliest - 1, -1):
+            step = self.steps[number]
+            if isinstance(step, Group) and step.shape == shape:
+                step.roots.append(op)
+                self.step_of[op] = number
+                return
+        self._append(op, Group(shape, [op]))
+
+    def _earliest(self, op: Op, shape: tuple[int, ...]) -> int:
+        """The first step that may compute this operation."""
+        earliest = 0
+        stack: list[tuple[Op, bool]] = [(i, reads_same_index(op, i, shape)) for i in op.inputs]
+        seen: set[tuple[Op, bool]] = set()
+        while stack:
+            dep, aligned = stack.pop()
+            if (dep, aligned) in seen or self.class_of[dep] == "leaf":
+                continue
+            seen.add((dep, aligned))
+            if dep in self.stored:
+                step = self.steps[self.step_of[dep]]
+                joins = (
+                    aligned
+                    and isinstance(step, Group)
+                    and step.shape == shape
+                    and self.class_of[dep] not in ("sum", "loop contraction")
+                )
+                earliest = max(earliest, self.step_of[dep] + (0 if joins else 1))
+            else:
+                stack.extend((i, aligned and reads_same_index(dep, i, shape)) for i in dep.inputs)
+        return earliest
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size

@@ -1,0 +1,100 @@
+"""Loops as LLVM IR, and memory as they see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+
+from adjoint.codegen.elements import I1, I64, memory_type
+
+Index = tuple[Any, ...]
+"""One LLVM integer per axis."""
+
+
+class View:
+    """Strided memory: a pointer to the first element, and one stride (in elements) per axis."""
+
+    __slots__ = ("dtype", "pointer", "shape", "strides")
+
+    def __init__(
+        self, pointer: Any, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any
+    ) -> None:
+        self.pointer = pointer
+        self.shape = shape
+        self.strides = strides
+        self.dtype = np.dtype(dtype)
+
+    def address(self, builder: Any, index: Index) -> Any:
+        """The address of one element."""
+        offset = None
+        for position, stride, extent in zip(index, self.strides, self.shape, strict=True):
+            if stride == 0 or extent == 1:
+                continue
+            step = (
+                position
+                if stride == 1
+                else builder.mul(position, ir.Constant(I64, stride), flags=["nsw"])
+            )
+            offset = step if offset is None else builder.add(offset, step, flags=["nsw"])
+        if offset is None:
+            return self.pointer
+        return builder.gep(
+            self.pointer, [offset], inbounds=True, source_etype=memory_type(self.dtype)
+        )
+
+    def load(self, builder: Any, index: Index) -> Any:
+        value = builder.load(self.address(builder, index), typ=memory_type(self.dtype))
+        value.align = self.dtype.itemsize
+        return builder.trunc(value, I1) if self.dtype == np.bool_ else value
+
+    def store(self, builder: Any, index: Index, value: Any) -> None:
+        if self.dtype == np.bool_:
+            value = builder.zext(value, memory_type(self.dtype))
+        builder.store(value, self.address(builder, index)).align = self.dtype.itemsize
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a C-contiguous array, in elements."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= extent
+    return tuple(reversed(strides))
+
+
+@contextmanager
+def loop(builder: Any, extent: int, name: str) -> Iterator[Any]:
+    """``for i in range(extent)``: inside the block, the builder is at the body."""
+    if extent == 1:
+        yield ir.Constant(I64, 0)
+        return
+    function = builder.function
+    before = builder.block
+    body = function.append_basic_block(f"{name}.body")
+    after = ir.Block(function, name=function.scope.deduplicate(f"{name}.end"))
+    builder.branch(body)
+    builder.position_at_end(body)
+    counter = builder.phi(I64, name=name)
+    counter.add_incoming(ir.Constant(I64, 0), before)
+    yield counter
+    step = builder.add(counter, ir.Constant(I64, 1), flags=["nuw", "nsw"])
+    again = builder.icmp_unsigned("<", step, ir.Constant(I64, extent))
+    counter.add_incoming(step, builder.block)
+    function.blocks.append(after)
+    builder.cbranch(again, body, after)
+    builder.position_at_end(after)
+
+
+@contextmanager
+def nest(builder: Any, shape: Sequence[int]) -> Iterator[Index]:
+    """Nested loops over all indices of a shape, the last axis innermost."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(loop(builder, n, f"i{axis}")) for axis, n in enumerate(shape)
+        )

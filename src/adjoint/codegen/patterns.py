@@ -1,0 +1,188 @@
+"""What an operation is to the back end: element, view, sum, matrix product, write, or NumPy's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adjoint.codegen.elements import NATIVE_DTYPES, emitter
+from adjoint.codegen.program import Op
+from adjoint.primitives.contraction import parse
+from adjoint.primitives.indexing import HOLE
+
+SMALL_PRODUCT = 4096
+SUMS = {"max_reduce": "maximum", "min_reduce": "minimum"}
+
+
+@dataclass
+class Contraction:
+    """The indices of a two-operand contraction: of both and the result, of one operand and the
+    result, and summed."""
+
+    batch: str
+    left: str
+    right: str
+    summed: str
+    extents: dict[str, int]
+
+
+def extents_of(op: Op) -> dict[str, int]:
+    """The extent of every index of a contraction."""
+    terms, _ = parse(op.params["subscripts"])
+    extents = dict(op.params.get("sizes", ()))
+    for term, i in zip(terms, op.inputs, strict=True):
+        extents.update(zip(term, i.shape, strict=True))
+    return extents
+
+
+def classify(op: Op) -> str:
+    """One of leaf, element, view, storage view, gather, sum, loop contraction, product, write,
+    host."""
+    if op.kind in ("input", "literal", "array"):
+        return "leaf" if _native(op) else "host"
+    if not _native(op) or not all(_native(i) for i in op.inputs):
+        return "host"
+    if op.kind == "einsum":
+        return _classify_einsum(op)
+    if op.kind == "reshape":
+        return "view" if unit_axes_only(op.inputs[0].shape, op.shape) else "storage view"
+    if op.kind == "getitem":
+        return "view" if HOLE not in op.params["template"] else _classify_gather(op)
+    if op.kind in ("setitem", "scatter_add"):
+        return "write" if writable_template(op) else "host"
+    if op.kind in ("concatenate", "stack"):
+        same = all(i.dtype == op.dtype for i in op.inputs)
+        return "write" if same else "host"
+    return "element" if emitter(op) is not None else "host"
+
+
+def _native(op: Op) -> bool:
+    return op.dtype.name in NATIVE_DTYPES
+
+
+def _classify_einsum(op: Op) -> str:
+    terms, result = parse(op.params["subscripts"])
+    if op.dtype.kind != "f" or any(i.dtype != op.dtype for i in op.inputs):
+        return "host"
+    present = set("".join(terms))
+    summed = present - set(result)
+    extra = [c for c in result if c not in present]
+    if len(terms) == 1 and not summed:
+        return "view"
+    if len(set(result)) != len(result) or extra or len(terms) > 2:
+        return "host"
+    if len(terms) == 1:
+        return "sum"
+    if not summed:
+        return "element"
+    contraction = contraction_of(op)
+    if contraction is None:
+        return "loop contraction"
+    work = int(np.prod(list(contraction.extents.values())))
+    if work <= SMALL_PRODUCT or not contraction.left or not contraction.right:
+        return "loop contraction"
+    return "product"
+
+
+def contraction_of(op: Op) -> Contraction | None:
+    """The matrix product that a two-operand contraction is, if it is one."""
+    (a, b), result = parse(op.params["subscripts"])
+    if len(set(a)) != len(a) or len(set(b)) != len(b):
+        return None
+    summed = "".join(c for c in a if c in b and c not in result)
+    batch = "".join(c for c in result if c in a and c in b)
+    left = "".join(c for c in result if c in a and c not in b)
+    right = "".join(c for c in result if c in b and c not in a)
+    if not summed or set(a + b) != set(batch + left + right + summed):
+        return None
+    if result not in (batch + left + right, batch + right + left):
+        return None
+    return Contraction(batch, left, right, summed, extents_of(op))
+
+
+def iteration_shape(op: Op) -> tuple[int, ...]:
+    """The extents of the loops that compute an operation."""
+    if op.kind == "einsum":
+        return tuple(extents_of(op)[c] for c in loop_letters(op))
+    return op.shape
+
+
+def loop_letters(op: Op) -> str:
+    """The indices of a contraction in the order of its loops.
+
+    Innermost stands an index that is last in memory wherever it occurs, so that the loop over it
+    reads neighbours; a sum of one operand keeps the order that operand has in memory.
+    """
+    terms, result = parse(op.params["subscripts"])
+    present = dict.fromkeys("".join(terms))
+    summed = [c for c in present if c not in result]
+    if not summed:
+        return result
+    if len(terms) == 1:
+        return "".join(present)
+    order = list(dict.fromkeys(result)) + summed
+    everywhere = (*terms, result)
+    score = {c: sum((1 if t[-1] == c else -1) for t in everywhere if c in t) for c in order}
+    inner = max(reversed(order), key=lambda c: score[c])
+    order.remove(inner)
+    return "".join((*order, inner))
+
+
+def reads_same_index(op: Op, operand: Op, shape: tuple[int, ...]) -> bool:
+    """Whether an element of the operation reads the element of the operand at the same index."""
+    if op.kind == "einsum":
+        terms, _ = parse(op.params["subscripts"])
+        letters = loop_letters(op)
+        return all(t == letters for t, i in zip(terms, op.inputs, strict=True) if i is operand)
+    if op.kind in ("reshape", "getitem"):
+        return False
+    return operand.shape == shape
+
+
+def unit_axes_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Whether a reshape only adds or drops axes of length 1."""
+    return [n for n in old if n != 1] == [n for n in new if n != 1]
+
+
+def writable_template(op: Op) -> bool:
+    """Whether the index of a write has a form that loops can follow."""
+    template = op.params["template"]
+    if HOLE not in template:
+        return True
+    return advanced_axes(op.inputs[0].shape, template) is not None
+
+
+def _classify_gather(op: Op) -> str:
+    return "gather" if advanced_axes(op.inputs[0].shape, op.params["template"]) else "host"
+
+
+@dataclass
+class Advanced:
+    """A template spelled out: one entry per axis of the array, and where the index arrays' axes
+    stand in the selection."""
+
+    entries: list[Any]
+    place: int
+
+
+def advanced_axes(shape: tuple[int, ...], template: tuple[Any, ...]) -> Advanced | None:
+    """An index with arrays in adjacent places and no new axes; None for other forms."""
+    used = sum(1 for p in template if p is not Ellipsis)
+    if any(p is None for p in template) or used > len(shape):
+        return None
+    entries: list[Any] = []
+    seen = False
+    for part in template:
+        if part is Ellipsis:
+            entries += [slice(None)] * (len(shape) - used)
+            seen = True
+        else:
+            entries.append(part)
+    if not seen:
+        entries += [slice(None)] * (len(shape) - used)
+    places = [k for k, p in enumerate(entries) if isinstance(p, str) or isinstance(p, int)]
+    if places[-1] - places[0] + 1 != len(places):
+        return None
+    return Advanced(entries, places[0])

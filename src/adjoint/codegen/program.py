@@ -1,0 +1,173 @@
+"""A graph made ready for native code: aliases resolved, equal operations merged.
+
+`Op` is what the back end works on.  It differs from `Node` in that it has no scopes and no values,
+only types, so one program serves every call with these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.ir import Constant, Node
+from adjoint.graph.primitive import Primitive
+
+_IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
+
+
+class Op:
+    """One operation; ``kind`` is "input", "literal", "array" or the name of a primitive."""
+
+    __slots__ = ("dtype", "inputs", "kind", "number", "params", "primitive", "shape", "value")
+
+    def __init__(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        number: int,
+        primitive: Primitive | None = None,
+        value: Any = None,
+    ) -> None:
+        self.kind = kind
+        self.inputs = inputs
+        self.params = params
+        self.shape = shape
+        self.dtype = dtype
+        self.number = number
+        self.primitive = primitive
+        self.value = value
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def __repr__(self) -> str:
+        return f"%{self.number}:{self.kind}{list(self.shape)}"
+
+
+class Program:
+    """The operations of a graph in topological order, with its inputs, outputs and guards.
+
+    ``inputs`` are the operations that stand for the caller's arrays; ``arrays`` are arrays that the
+    traced function closed over, read anew at every call.
+    """
+
+    def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], guards: Any) -> None:
+        self._made: dict[Any, Op] = {}
+        self._op_of: dict[Node, Op] = {}
+        self.ops: list[Op] = []
+        self.arrays: list[Op] = []
+        self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
+        order = _ordered([*outputs, *(node for node, _ in guards)], set(inputs))
+        for node in order:
+            self._op_of[node] = self._translate(node)
+        self.outputs = [self._op_of[n] for n in outputs]
+        self.guards = [(self._op_of[n], expected) for n, expected in guards]
+        self._drop_unused()
+
+    def _new(self, kind: str, inputs: tuple[Op, ...], *rest: Any, **more: Any) -> Op:
+        op = Op(kind, inputs, *rest, number=len(self.ops), **more)
+        self.ops.append(op)
+        return op
+
+    def _input(self, node: Node, index: int) -> Op:
+        op = self._new("input", (), {"index": index}, node.type.shape, node.type.dtype)
+        op.value = node.type.weak
+        self._op_of[node] = op
+        return op
+
+    def _translate(self, node: Node) -> Op:
+        if isinstance(node, Constant):
+            return self._constant(node)
+        inputs = tuple(self._op_of[n] for n in node.inputs)
+        name = node.primitive.name
+        if name in _IDENTITIES and inputs:
+            return inputs[0]
+        if name == "reshape" and inputs[0].kind == "reshape":
+            inputs = inputs[0].inputs
+        key = (name, tuple(i.number for i in inputs), _freeze(node.params))
+        found = self._made.get(key)
+        if found is None:
+            multiple = node.primitive.multiple_results
+            found = self._made[key] = self._new(
+                name,
+                inputs,
+                node.params,
+                () if multiple else node.type.shape,
+                np.dtype(object) if multiple else node.type.dtype,
+                primitive=node.primitive,
+                value=node.types if multiple else None,
+            )
+        return found
+
+    def _constant(self, node: Constant) -> Op:
+        value, source = node.value, node.source
+        if isinstance(value, np.ndarray) and value.ndim:
+            held = source if isinstance(source, np.ndarray) else value
+            key: Any = ("array", id(held))
+            if key not in self._made:
+                self._made[key] = self._new("array", (), {}, value.shape, value.dtype, value=held)
+                self.arrays.append(self._made[key])
+            return self._made[key]
+        number = value.item() if isinstance(value, np.ndarray | np.generic) else value
+        key = ("literal", node.type.dtype, node.type.weak, repr(number))
+        if key not in self._made:
+            weak = {"weak": node.type.weak}
+            self._made[key] = self._new("literal", (), weak, (), node.type.dtype, value=number)
+        return self._made[key]
+
+    def _drop_unused(self) -> None:
+        needed: set[Op] = set()
+        stack = [*self.outputs, *(op for op, _ in self.guards)]
+        while stack:
+            op = stack.pop()
+            if op not in needed:
+                needed.add(op)
+                stack.extend(op.inputs)
+        self.ops = [op for op in self.ops if op in needed or op.kind == "input"]
+        self.arrays = [op for op in self.arrays if op in needed]
+
+
+def _ordered(outputs: Iterable[Node], stop: set[Node]) -> list[Node]:
+    seen: set[Node] = set()
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node in seen or node in stop:
+            continue
+        seen.add(node)
+        stack.extend(node.inputs)
+    return sorted(seen, key=lambda n: n.serial)
+
+
+def _freeze(value: Any) -> Any:
+    """A hashable key for parameters; what cannot be compared by value is compared by identity."""
+    if isinstance(value, dict):
+        return tuple((k, _freeze(v)) for k, v in sorted(value.items()))
+    if isinstance(value, tuple | list):
+        return tuple(_freeze(v) for v in value)
+    if isinstance(value, slice):
+        return ("slice", value.start, value.stop, value.step)
+    if isinstance(value, int | float | str | bool | type(None) | np.dtype):
+        return (type(value).__name__, value)
+    return ("object", id(value))
+
+
+def consumers(ops: Sequence[Op]) -> dict[Op, list[Op]]:
+    """Which operations use each operation's result."""
+    users: dict[Op, list[Op]] = {op: [] for op in ops}
+    for op in ops:
+        for i in dict.fromkeys(op.inputs):
+            users[i].append(op)
+    return users
+
+
+Predicate = Callable[[Op], bool]

@@ -1,0 +1,84 @@
+"""Views of stored arrays that need no copy: transposes, slices and axes of length 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+
+from adjoint.codegen.elements import I64, memory_type
+from adjoint.codegen.loopnest import View
+from adjoint.codegen.patterns import unit_axes_only
+from adjoint.codegen.program import Op
+from adjoint.primitives.contraction import parse
+from adjoint.primitives.indexing import HOLE
+
+
+def storage_root(op: Op) -> Op:
+    """The operation whose memory a chain of transposes, slices and unit axes shows."""
+    while _is_strided(op):
+        op = op.inputs[0]
+    return op
+
+
+def _is_strided(op: Op) -> bool:
+    if op.kind == "einsum" and len(op.inputs) == 1:
+        (term,), result = parse(op.params["subscripts"])
+        return len(set(term)) == len(term) and sorted(term) == sorted(result)
+    if op.kind == "reshape":
+        return unit_axes_only(op.inputs[0].shape, op.shape)
+    if op.kind == "getitem":
+        return HOLE not in op.params["template"]
+    return False
+
+
+def strided_view(builder: Any, op: Op, views: Mapping[Op, View]) -> View:
+    """The memory of an operation as a strided view of what is stored."""
+    found = views.get(op)
+    if found is not None:
+        return found
+    base = strided_view(builder, op.inputs[0], views)
+    if op.kind == "einsum":
+        (term,), result = parse(op.params["subscripts"])
+        order = [term.index(c) for c in result]
+        return View(base.pointer, op.shape, tuple(base.strides[i] for i in order), op.dtype)
+    if op.kind == "reshape":
+        kept = [s for s, n in zip(base.strides, base.shape, strict=True) if n != 1]
+        rest = iter(kept)
+        strides = tuple(0 if n == 1 else next(rest) for n in op.shape)
+        return View(base.pointer, op.shape, strides, op.dtype)
+    return sliced(builder, base, op.params["template"])
+
+
+def sliced(builder: Any, base: View, template: tuple[Any, ...]) -> View:
+    """The view that a basic index selects."""
+    used = sum(1 for p in template if p is not None and p is not Ellipsis)
+    entries: list[Any] = []
+    for part in template:
+        entries += [slice(None)] * (len(base.shape) - used) if part is Ellipsis else [part]
+    entries += [slice(None)] * (len(base.shape) - sum(1 for e in entries if e is not None))
+    offset, axis = 0, 0
+    shape: list[int] = []
+    strides: list[int] = []
+    for entry in entries:
+        if entry is None:
+            shape.append(1)
+            strides.append(0)
+            continue
+        extent, stride = base.shape[axis], base.strides[axis]
+        axis += 1
+        if isinstance(entry, slice):
+            start, stop, step = entry.indices(extent)
+            count = len(range(start, stop, step))
+            offset += start * stride if count else 0
+            shape.append(count)
+            strides.append(stride * step)
+        else:
+            offset += (entry % extent) * stride
+    pointer = base.pointer
+    if offset:
+        pointer = builder.gep(
+            pointer, [ir.Constant(I64, offset)], inbounds=True, source_etype=memory_type(base.dtype)
+        )
+    return View(pointer, tuple(shape), tuple(strides), base.dtype)
