@@ -115,6 +115,8 @@ class _Pullback:
             rule = primitive.partials[position]
             if rule == 0 or not self.active(parent):
                 continue
+            if isinstance(rule, str) and not _carries_tangent(parent):
+                continue  # an integer operand needs no derivative
             reached = live
             if rule == 1:
                 term = ct
@@ -232,15 +234,15 @@ class _Pullback:
         else:
             pairs = [(dots, ct)]
         seeds = [(d.node, c) for d, c in pairs if isinstance(d, Tracer)]
-        found = pullback(seeds, [t for _, t in sources], scope)
-        for (parent, _), term in zip(sources, found, strict=True):
-            if term is None:
-                continue
-            reached = None
-            if live is not None:
-                reached = np.broadcast_to(np.any(live), parent.type.shape)
-                term = np.where(reached, term, 0.0)
-            self.add_to_input(parent, term, reached)
+        walk = _Pullback(scope)
+        walk.targets = {t for _, t in sources}
+        for seed, term in seeds:
+            if walk.active(seed):
+                walk.add_to_input(seed, term, live)
+        walk.run()
+        for parent, target in sources:
+            if target in walk.cotangents:
+                self.add_to_input(parent, walk.cotangents[target], walk.live.get(target))
         scope.close()
 
 
