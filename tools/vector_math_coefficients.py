@@ -123,19 +123,34 @@ def rows(bits: int) -> list[Row]:
     arctan = _series(1, lambda j: mpf(-1) ** j / (2 * j + 1))
     erf = _series(
         0,
-        lambda j: 2 / mpmath.sqrt(mpmath.pi) * (-1) ** j / (mpmath.factorial(j) * (2 * j + 1))
-        - (1 if j == 0 else 0),
+        lambda j: (
+            2 / mpmath.sqrt(mpmath.pi) * (-1) ** j / (mpmath.factorial(j) * (2 * j + 1))
+            - (1 if j == 0 else 0)
+        ),
     )
     centre, top = ERFC_CENTRE[bits]
     t_top = mpf(top - centre) / (top + centre)
     return [
-        Row("EXP", _series(2, lambda j: 1 / mpmath.factorial(j)), lambda r: max(abs(r), mpf("1e-9")),
-            -half_ln2, half_ln2, bits + 5),
+        Row(
+            "EXP",
+            _series(2, lambda j: 1 / mpmath.factorial(j)),
+            lambda r: max(abs(r), mpf("1e-9")),
+            -half_ln2,
+            half_ln2,
+            bits + 2,
+        ),
         Row("LOG", logarithm, lambda z: z + mpf("1e-9"), 0, log_z, bits + 5),
         Row("SIN", sine, lambda z: z + mpf("1e-9"), 0, quarter, bits + 4),
-        Row("COS", cosine, lambda z: z * z * mpf("1.2") + mpf("1e-9"), 0, quarter, bits + 4),
+        Row("COS", cosine, lambda z: z * z * mpf("1.2") + mpf("1e-9"), 0, quarter, bits + 3),
         Row("SINH", sinh, lambda z: z * mpf("0.9") + mpf("1e-9"), 0, 1, bits + 4),
-        Row("ARCSIN", _series(1, _arcsin_term), lambda z: z + mpf("1e-9"), 0, mpf("0.2501"), bits + 4),
+        Row(
+            "ARCSIN",
+            _series(1, _arcsin_term),
+            lambda z: z + mpf("1e-9"),
+            0,
+            mpf("0.2501"),
+            bits + 4,
+        ),
         Row("ARCTAN", arctan, lambda z: z + mpf("1e-9"), 0, mpf("0.1717"), bits + 4),
         Row("ERF", erf, _one, 0, mpf("0.4226"), bits + 4),
         Row("ERFC", lambda t: _scaled_erfc(t, centre), _one, -1, t_top, bits + 5),
@@ -179,7 +194,9 @@ def emit(bits: int, suffix: str) -> None:
 def main() -> None:
     print('"""Minimax coefficients, constant term first, each for one function and format.')
     print()
-    print("Written by tools/vector_math_coefficients.py, where functions and intervals are defined.")
+    print(
+        "Written by tools/vector_math_coefficients.py, where functions and intervals are defined."
+    )
     print('"""')
     print()
     emit(53, "F64")

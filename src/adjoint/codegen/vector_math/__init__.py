@@ -5,22 +5,32 @@
     value = SCALAR_FUNCTIONS["sin"](builder, x)
 
 puts sin x, for an x of float64 or float32, at the end of the builder's block. The first use in a
-module defines a private function there; it is always inlined. All code is straight-line (selections,
-no branches, no tables), so a loop around it stays vectorisable, and sin x, cos x and exp x of one x
-share their common parts. Results are within 2 units in the last place of the exact value for every
-argument, subnormal ones included, and follow IEEE 754 and C at signed zeros, infinities and NaN.
-`logaddexp` alone is measured against the larger of its operands, where its terms cancel.
+module defines a private function there; it is always inlined. All code is straight-line
+(selections, no branches, no tables), so a loop around it stays vectorisable, and sin x, cos x and
+exp x of one x share their common parts. Results are within 2 units in the last place of the exact
+value for every argument, subnormal ones included, and follow IEEE 754 and C at signed zeros,
+infinities and NaN. In `logaddexp` alone, whose terms may cancel, it is 2 units of the largest
+operand.
 
 `LIBM_FUNCTIONS` holds calls of the C library for others; `scalar_function(name)` looks in both.
 
 For the caller:
 
 1. `prepare(module, vector_bits)` tells which vector widths loops in this module may get; without it
-   all are assumed. `prepare(module, ())` is for modules without loops.
+   all are assumed. `prepare(module, ())` is for modules without loops. `shared=True` leaves out the
+   slow functions for rare arguments, which take as long to compile as a loop: `support_module()`
+   has them, to be compiled once per process, and the linker must know their names.
 2. Give the functions that hold loops the attribute "prefer-vector-width"="512" where the processor
    has AVX-512, and run LLVM's pipeline at level 3 with loop vectorisation.
-3. Then run `finish(module_ref, pass_builder)`. It inlines the vector variants of rare repairs (sin of
-   a huge argument, see `definitions`); code is right without it, only slower.
+3. Then run `finish(module_ref, pass_builder)`. It inlines the vector variants of rare repairs
+   (sin of a huge argument, see `definitions`); code is right without it, only slower.
+
+>>> from llvmlite import ir
+>>> kind = ir.DoubleType()
+>>> function = ir.Function(ir.Module(), ir.FunctionType(kind, [kind]), "f")
+>>> builder = ir.IRBuilder(function.append_basic_block())
+>>> print(builder.ret(SCALAR_FUNCTIONS["exp"](builder, function.args[0])))
+ret double %".4"
 
 Sources of the methods: Cody & Waite, Software Manual for the Elementary Functions (1980); Payne &
 Hanek (1983); Dekker (1971); fdlibm (1993); Shepherd & Laframboise (1981). The coefficients are our
@@ -29,9 +39,10 @@ own, by tools/vector_math_coefficients.py.
 
 from __future__ import annotations
 
+from math import pi
 from typing import Any
 
-from llvmlite import binding  # type: ignore[import-untyped]
+from llvmlite import binding
 
 from adjoint.codegen.vector_math import (
     error_function,
@@ -43,7 +54,7 @@ from adjoint.codegen.vector_math import (
     rounding,
     trigonometric,
 )
-from adjoint.codegen.vector_math.definitions import Body, Emitter, prepare
+from adjoint.codegen.vector_math.definitions import Body, Emitter, prepare, support_module
 
 __all__ = [
     "LIBM_FUNCTIONS",
@@ -52,6 +63,7 @@ __all__ = [
     "finish",
     "prepare",
     "scalar_function",
+    "support_module",
 ]
 
 _UNARY: dict[str, Body] = {
@@ -93,10 +105,10 @@ _UNARY: dict[str, Body] = {
     "positive": rounding.positive,
     "square": rounding.square,
     "reciprocal": rounding.reciprocal,
-    "deg2rad": rounding.degrees_to_radians,
-    "radians": rounding.degrees_to_radians,
-    "rad2deg": rounding.radians_to_degrees,
-    "degrees": rounding.radians_to_degrees,
+    "deg2rad": rounding.scaled(pi / 180.0),
+    "radians": rounding.scaled(pi / 180.0),
+    "rad2deg": rounding.scaled(180.0 / pi),
+    "degrees": rounding.scaled(180.0 / pi),
 }
 
 _BINARY: dict[str, Body] = {

@@ -20,15 +20,17 @@ taken, in the vector loop. Without that run the code is right too, and a little 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
-from adjoint.codegen.vector_math.ir_helpers import Arithmetic, Format, Number, format_of
+from adjoint.codegen.vector_math.ir_helpers import F32, F64, Arithmetic, Format, Number, format_of
 
 Body = Callable[..., Number]
 _WIDTHS = "adjoint_vector_bits"
+_SHARED = "adjoint_shared_repairs"
+_REPAIRS: list[Repair] = []
 SLOW_ATTRIBUTES = ("cold", "noinline", "nounwind", "willreturn", "memory(none)")
 
 
@@ -63,12 +65,15 @@ class Definition:
     text: str
     needs: tuple[Definition, ...] = ()
     variants: Callable[[int], Definition] | None = None
+    declaration: str | None = None
 
     def put(self, module: ir.Module) -> Any:
         """This function in `module`, defined there with all it needs unless it already is."""
         present = module.globals.get(self.name)
         if present is not None:
             return present
+        if self.declaration is not None and getattr(module, _SHARED, False):
+            return _Text(module, self.signature, self.name, self.declaration)
         for other in self.needs:
             other.put(module)
         made_as = _Text if isinstance(self.signature, ir.FunctionType) else _TextOfData
@@ -79,14 +84,19 @@ class Definition:
         return function
 
 
-def prepare(module: ir.Module, vector_bits: int | Sequence[int] = (512, 256, 128)) -> None:
-    """Say which vector widths the loops of `module` may get, before anything is emitted into it.
+def prepare(
+    module: ir.Module, vector_bits: int | Sequence[int] = (512, 256, 128), *, shared: bool = False
+) -> None:
+    """Say how repairs go into `module`, before anything is emitted into it.
 
-    Only repairs depend on it: they have one variant per width. No width at all, `()`, is for modules
-    without loops: repairs are then inlined as branches.
+    `vector_bits` are the vector widths its loops may get: a repair has one variant for each. No
+    width at all, `()`, is for modules without loops. With `shared`, the slow functions behind
+    repairs are only declared: they are those of `support_module`, to be bound when the module is
+    linked.
     """
     widths = (vector_bits,) if isinstance(vector_bits, int) else tuple(vector_bits)
     setattr(module, _WIDTHS, widths)
+    setattr(module, _SHARED, shared)
 
 
 def _lanes(module: ir.Module, kind: ir.Type) -> list[int]:
@@ -152,7 +162,11 @@ def build(
     math = Arithmetic(builder, kind)
     result = body(math, *(Number(math, argument) for argument in function.args))
     builder.ret(result.value)
-    return Definition(name, signature, str(function), _needs(scratch, function))
+    declaration = None
+    if linkage != "private":
+        parameters = ", ".join([str(kind.float_type)] * arity)
+        declaration = f'declare {kind.float_type} @"{name}"({parameters}) {" ".join(attributes)}\n'
+    return Definition(name, signature, str(function), _needs(scratch, function), None, declaration)
 
 
 def _needs(scratch: ir.Module, function: ir.Function) -> tuple[Definition, ...]:
@@ -178,11 +192,15 @@ class Repair:
     name: str
     slow: Callable[[Format], Definition]
     limit: Callable[[Format], float]
+    arity: int = 1
     _cache: dict[str, Definition] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _REPAIRS.append(self)
 
     def __call__(self, fast: Number, measure: Number, *operands: Number) -> Number:
         math = fast.math
-        definition = self._scalar(math.format, len(operands))
+        definition = self._scalar(math.format)
         module = math.builder.module
         function = module.globals.get(definition.name)
         if function is None:
@@ -191,18 +209,23 @@ class Repair:
         values = [number.value for number in (fast, measure, *operands)]
         return Number(math, math.builder.call(function, values))
 
-    def _scalar(self, kind: Format, arity: int) -> Definition:
+    def _scalar(self, kind: Format) -> Definition:
         found = self._cache.get(kind.name)
         if found is None:
-            found = self._cache[kind.name] = self._build(kind, arity)
+            found = self._cache[kind.name] = self._build(kind, self.arity)
         return found
 
+    def shared(self, kind: Format) -> tuple[Definition, Definition]:
+        """The functions of one format that modules may share."""
+        return self.slow(kind), self._rare_lanes(kind, self.arity)
+
     def _build(self, kind: Format, arity: int) -> Definition:
-        slow = self.slow(kind)
         name = f"adjoint.{self.name}.repair.{kind.name}"
+        rare = self._rare_lanes(kind, arity)
         signature = ir.FunctionType(kind.float_type, [kind.float_type] * (arity + 2))
         text = _SCALAR_REPAIR.format(
-            name=name, slow=slow.name, t=kind.float_type, limit=_literal(kind, self.limit(kind)),
+            name=name, slow=self.slow(kind).name, t=kind.float_type,
+            limit=_literal(kind, self.limit(kind)),
             parameters=_listed("{t} %x{i}", kind.float_type, arity),
             operands=_listed("{t} %x{i}", kind.float_type, arity),
             variants=",".join(
@@ -211,29 +234,64 @@ class Repair:
         )  # fmt: skip
 
         def variant(lanes: int) -> Definition:
-            return self._vector(kind, arity, lanes, slow)
+            return self._vector(kind, arity, lanes, rare)
 
-        return Definition(name, signature, text, (slow,), variant)
+        return Definition(name, signature, text, (self.slow(kind),), variant)
 
-    def _vector(self, kind: Format, arity: int, lanes: int, slow: Definition) -> Definition:
-        name = f"adjoint.{self.name}.repair.{kind.name}.v{lanes}"
+    def _rare_lanes(self, kind: Format, arity: int) -> Definition:
+        """A function that repairs the lanes of one vector in memory."""
+        name = f"adjoint.{self.name}.lanes.{kind.name}"
+        slow = self.slow(kind)
+        pointer, count = kind.float_type.as_pointer(), ir.IntType(64)
+        text = _LANES.format(
+            name=name, slow=slow.name, t=kind.float_type, limit=_literal(kind, self.limit(kind)),
+            parameters=_listed("ptr %x{i}", pointer, arity),
+            loads="\n".join(
+                f"  %p{i} = getelementptr {kind.float_type}, ptr %x{i}, i64 %i\n"
+                f"  %s{i} = load {kind.float_type}, ptr %p{i}"
+                for i in range(arity)
+            ),
+            operands=_listed("{t} %s{i}", kind.float_type, arity),
+        )  # fmt: skip
+        signature = ir.FunctionType(ir.VoidType(), [pointer] * (arity + 2) + [count])
+        declaration = (
+            f'declare void @"{name}"({", ".join(["ptr"] * (arity + 2))}, i64) '
+            "cold nounwind willreturn memory(argmem: readwrite)\n"
+        )
+        return Definition(name, signature, text, (slow,), None, declaration)
+
+    def _vector(self, kind: Format, arity: int, lanes: int, rare: Definition) -> Definition:
         key = f"{kind.name}.v{lanes}"
         if key not in self._cache:
+            name = f"adjoint.{self.name}.repair.{key}"
             vector = ir.VectorType(kind.float_type, lanes)
-            extract = "\n".join(
-                f"  %s{i} = extractelement {vector} %x{i}, i32 %i" for i in range(arity)
-            )
             text = _VECTOR_REPAIR.format(
-                name=name, slow=slow.name, t=kind.float_type, v=vector, n=lanes,
+                name=name, rare=rare.name, t=kind.float_type, v=vector, n=lanes,
                 limit=_literal(kind, self.limit(kind)),
                 parameters=_listed("{t} %x{i}", vector, arity),
-                extract=extract,
-                operands=_listed("{t} %s{i}", kind.float_type, arity),
+                places="\n".join(f"  %p{i} = alloca {vector}" for i in range(arity)),
+                stores="\n".join(f"  store {vector} %x{i}, ptr %p{i}" for i in range(arity)),
+                operands=_listed("ptr %p{i}", vector, arity),
             )  # fmt: skip
             signature = ir.FunctionType(vector, [vector] * (arity + 2))
-            reduction = _reduction(lanes)
-            self._cache[key] = Definition(name, signature, text, (slow, reduction))
+            self._cache[key] = Definition(name, signature, text, (rare, _reduction(lanes)))
         return self._cache[key]
+
+
+def support_module() -> tuple[ir.Module, tuple[str, ...]]:
+    """A module that defines the slow functions behind all repairs, and their names.
+
+    Compile it once per process, register the addresses, and `prepare(…, shared=True)` modules.
+    """
+    module = ir.Module("adjoint.support")
+    names: list[str] = []
+    for repair in _REPAIRS:
+        for kind in (F64, F32):
+            for definition in repair.shared(kind):
+                text = definition.text.replace("linkonce_odr hidden ", "", 1)
+                replace(definition, text=text).put(module)
+                names.append(definition.name)
+    return module, tuple(names)
 
 
 def _listed(pattern: str, kind: ir.Type, count: int) -> str:
@@ -272,29 +330,49 @@ _VECTOR_REPAIR = """\
 define weak_odr hidden {v} @"{name}"({v} %fast, {v} %measure, {parameters}) \
 alwaysinline nounwind willreturn memory(none) {{
 entry:
+  %result.place = alloca {v}
+  %measure.place = alloca {v}
+{places}
   %first = insertelement {v} undef, {t} {limit}, i32 0
   %limit = shufflevector {v} %first, {v} undef, <{n} x i32> zeroinitializer
   %rare = fcmp ogt {v} %measure, %limit
   %any = call i1 @llvm.vector.reduce.or.v{n}i1(<{n} x i1> %rare)
-  br i1 %any, label %lane, label %end
-lane:
-  %i = phi i32 [0, %entry], [%next, %join]
-  %sofar = phi {v} [%fast, %entry], [%joined, %join]
-  %this = extractelement <{n} x i1> %rare, i32 %i
-  br i1 %this, label %slow, label %join
-slow:
-{extract}
-  %repaired = call {t} @"{slow}"({operands})
-  %changed = insertelement {v} %sofar, {t} %repaired, i32 %i
-  br label %join
-join:
-  %joined = phi {v} [%sofar, %lane], [%changed, %slow]
-  %next = add i32 %i, 1
-  %more = icmp ult i32 %next, {n}
-  br i1 %more, label %lane, label %end
+  br i1 %any, label %repair, label %end
+repair:
+  store {v} %fast, ptr %result.place
+  store {v} %measure, ptr %measure.place
+{stores}
+  call void @"{rare}"(ptr %result.place, ptr %measure.place, {operands}, i64 {n})
+  %repaired = load {v}, ptr %result.place
+  br label %end
 end:
-  %result = phi {v} [%fast, %entry], [%joined, %join]
+  %result = phi {v} [%fast, %entry], [%repaired, %repair]
   ret {v} %result
 }}
 """
 
+_LANES = """\
+define linkonce_odr hidden void @"{name}"(ptr %result, ptr %measure, {parameters}, i64 %n) \
+cold noinline nounwind willreturn memory(argmem: readwrite) {{
+entry:
+  br label %lane
+lane:
+  %i = phi i64 [0, %entry], [%next, %join]
+  %place = getelementptr {t}, ptr %measure, i64 %i
+  %size = load {t}, ptr %place
+  %rare = fcmp ogt {t} %size, {limit}
+  br i1 %rare, label %slow, label %join
+slow:
+{loads}
+  %repaired = call {t} @"{slow}"({operands})
+  %target = getelementptr {t}, ptr %result, i64 %i
+  store {t} %repaired, ptr %target
+  br label %join
+join:
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %lane, label %end
+end:
+  ret void
+}}
+"""

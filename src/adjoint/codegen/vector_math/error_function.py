@@ -8,14 +8,14 @@ are sums of two numbers, or the exponential would multiply their rounding errors
 from __future__ import annotations
 
 from adjoint.codegen.vector_math import coefficients as c
-from adjoint.codegen.vector_math.exponential import exp, reduced, scaled_by_power
-from adjoint.codegen.vector_math.ir_helpers import INFINITY, Arithmetic, Number
-from adjoint.codegen.vector_math.logarithm import log1p
+from adjoint.codegen.vector_math.exponential import exp_of_sum, reduced, scaled_by_power
+from adjoint.codegen.vector_math.ir_helpers import INFINITY, NAN, Arithmetic, Number
+from adjoint.codegen.vector_math.logarithm import log1p_of_sum
 
 
 def _erfc_of_positive(math: Arithmetic, x: Number) -> Number:
     """erfc x for x ≥ 0"""
-    x = math.smaller(math.choose(28.0, 11.0), x)
+    x = math.smaller(math.choose(27.3, 10.2), x)
     centre = c.ERFC_CENTRE_F64 if math.double else c.ERFC_CENTRE_F32
     coefficients = c.ERFC_F64 if math.double else c.ERFC_F32
     t = (x - centre) / (x + centre)
@@ -34,31 +34,49 @@ def _erfc_of_positive(math: Arithmetic, x: Number) -> Number:
     return scaled_by_power(math, math.fma(rest, inverse, quotient), n, bits)
 
 
+def _near_zero(math: Arithmetic, x: Number) -> Number:
+    """erf x − x for |x| ≤ 0.65"""
+    return x * math.polynomial(x * x, c.ERF_F64 if math.double else c.ERF_F32)
+
+
 def erfc(math: Arithmetic, x: Number) -> Number:
     """erfc x = 1 − erf x"""
+    high, low = math.fast_two_sum(1.0, -x)
+    near = high + (low - _near_zero(math, x))
     value = _erfc_of_positive(math, abs(x))
-    return math.select(x < 0.0, 2.0 - value, value)
+    far = math.select(x < 0.0, 2.0 - value, value)
+    return math.select(abs(x) < 0.65, near, far)
 
 
 def erf(math: Arithmetic, x: Number) -> Number:
     """erf x: x + x P(x²) up to 0.65, beyond it 1 − erfc |x|"""
     positive = abs(x)
-    z = x * x
-    near = math.fma(positive, math.polynomial(z, c.ERF_F64 if math.double else c.ERF_F32), positive)
+    near = positive + _near_zero(math, positive)
     far = 1.0 - _erfc_of_positive(math, positive)
     return math.copysign(math.select(positive < 0.65, near, far), x)
+
+
+def _log1p_of_exp(math: Arithmetic, x: Number, tail: Number) -> Number:
+    """log(1 + exp(x + tail)) for x ≤ 0"""
+    e, e_tail = exp_of_sum(math, x, tail)
+    result = log1p_of_sum(math, e, e_tail)
+    result = math.select(e < 2.0 ** -(math.format.precision + 1), e, result)
+    return math.select(x.is_nan(), x, result)
 
 
 def logaddexp(math: Arithmetic, a: Number, b: Number) -> Number:
     """log(eᵃ + eᵇ) = max + log(1 + e^−|a − b|)"""
     largest = math.select(a > b, a, b)
-    difference = abs(a - b)
-    # Equal infinities have no difference.
+    smallest = math.select(a > b, b, a)
+    difference, error = math.two_sum(smallest, -largest)
+    # Equal infinities have no difference; the rounding error of an infinite one is no number.
     difference = math.select(a.equals(b), 0.0, difference)
-    result = largest + log1p(math, exp(math, -difference))
-    return math.select(largest.equals(INFINITY) & ~(a.is_nan() | b.is_nan()), INFINITY, result)
+    error = math.select(difference > -INFINITY, error, 0.0)
+    error = math.select(a.equals(b), 0.0, error)
+    result = largest + _log1p_of_exp(math, difference, error)
+    return math.select(a.is_nan() | b.is_nan(), NAN, result)
 
 
 def softplus(math: Arithmetic, x: Number) -> Number:
     """log(1 + eˣ) = logaddexp(0, x)"""
-    return math.larger(x, 0.0) + log1p(math, exp(math, -abs(x)))
+    return math.larger(x, 0.0) + _log1p_of_exp(math, -abs(x), math.constant(0.0))

@@ -1,14 +1,14 @@
 """sinh, cosh, tanh and their inverses.
 
-With E = e^|x| / 2, sinh |x| = E − 1/(4E) for |x| ≥ 1 and an odd polynomial below; cosh x = E + 1/(4E).
-tanh |x| = N / D with N = e^2|x| − 1 and D = e^2|x| + 1, both from one exponential and both as sums of
-two numbers. The inverses are log(1 + …) of a sum of two numbers.
+With E = e^|x| / 2, sinh |x| = E − 1/(4E) for |x| ≥ 1 and an odd polynomial below;
+cosh x = E + 1/(4E). tanh |x| = N / D with N = e^2|x| − 1 and D = e^2|x| + 1, both from one
+exponential and both as sums of two numbers. The inverses are log(1 + …) of a sum of two numbers.
 """
 
 from __future__ import annotations
 
 from adjoint.codegen.vector_math import coefficients as c
-from adjoint.codegen.vector_math.exponential import half_exp, reduced
+from adjoint.codegen.vector_math.exponential import half_exp, reduced_with_tail
 from adjoint.codegen.vector_math.ir_helpers import INFINITY, NAN, Arithmetic, Number
 from adjoint.codegen.vector_math.logarithm import log1p_of_sum
 
@@ -34,7 +34,7 @@ def tanh(math: Arithmetic, x: Number) -> Number:
     """tanh x"""
     # From 22 (float64) on, tanh rounds to 1; NaN must stay.
     doubled = math.smaller(44.0, abs(x) * 2.0)
-    _, bits, r, square = reduced(math, doubled)
+    _, bits, r, square = reduced_with_tail(math, doubled)
     scale = math.power_of_two(bits)
     near, near_low = math.fast_two_sum(r, square)
     n_high, n_low = _scaled_sum(math, scale, near, scale - 1.0)
@@ -43,6 +43,8 @@ def tanh(math: Arithmetic, x: Number) -> Number:
     quotient = n_high * inverse
     low = math.fma(scale, near_low, n_low) - quotient * math.fma(scale, near_low, d_low)
     value = math.fma(math.fma(-quotient, d_high, n_high) + low, inverse, quotient)
+    # scale ± 1 is not exact any more where the result is nearly 1.
+    value = math.select(doubled > math.choose(20.0, 9.0), math.fma(inverse, -2.0, 1.0), value)
     tiny = abs(x) < 2.0 ** -(math.format.precision // 2 + 1)
     return math.copysign(math.select(tiny, x, value), x)
 
@@ -81,7 +83,7 @@ def arccosh(math: Arithmetic, x: Number) -> Number:
 
 def _log1p_or_log_of_double(math: Arithmetic, x: Number, value: Number, tail: Number) -> Number:
     """log(1 + value + tail), or log 2x for an x so large that its square could overflow."""
-    large = x > 2.0 ** (math.format.precision // 2 + 2)
+    large = x > 2.0 ** (math.format.precision + 2)
     # log 2x = log(1 + x/2) + 2 log 2 up to rounding, for large x.
     inner = math.select(large, x * 0.5, value)
     return log1p_of_sum(math, inner, math.select(large, 0.0, tail), math.select(large, 2.0, 0.0))

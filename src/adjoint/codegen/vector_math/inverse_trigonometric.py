@@ -25,7 +25,8 @@ def arcsin(math: Arithmetic, x: Number) -> Number:
     """arcsin x"""
     beyond, t, correction = _arcsine_parts(math, x)
     high, low, _ = parts(math, "pi/2")
-    far = math.fma(t, -2.0, high) + math.fma(correction, -2.0, low)
+    far, error = math.fast_two_sum(high, t * -2.0)
+    far = far + (error + math.fma(correction, -2.0, low))
     return math.copysign(math.select(beyond, far, t + correction), x)
 
 
@@ -46,15 +47,18 @@ def arccos(math: Arithmetic, x: Number) -> Number:
 def _arctan_of_quotient(math: Arithmetic, a: Number, b: Number) -> tuple[Number, Number]:
     """arctan(a/b) for 0 ≤ a ≤ b, b > 0 finite, as a sum of two numbers."""
     beyond = a > b * 0.41421356237309503
-    numerator = math.select(beyond, a - b, a)
-    denominator = math.select(beyond, a + b, b)
-    t = numerator / denominator
+    numerator, n_error = math.fast_two_sum(math.select(beyond, -b, 0.0), a)
+    denominator, d_error = math.fast_two_sum(b, math.select(beyond, a, 0.0))
+    inverse = 1.0 / denominator
+    t = numerator * inverse
+    rest = math.fma(-t, denominator, numerator) + math.fma(-t, d_error, n_error)
     z = t * t
     cubic = t * z * math.polynomial(z, c.ARCTAN_F64 if math.double else c.ARCTAN_F32)
+    # The derivative of arctan is nearly one where the remainder of the quotient counts.
+    small = math.fma(rest, inverse, cubic)
     high, low, _ = parts(math, "pi/2")
     total, error = math.fast_two_sum(math.select(beyond, high * 0.5, 0.0), t)
-    error = math.select(beyond, error + (cubic + low * 0.5), cubic)
-    return math.select(beyond, total, t), error
+    return total, error + math.select(beyond, small + low * 0.5, small)
 
 
 def arctan(math: Arithmetic, x: Number) -> Number:
@@ -79,8 +83,9 @@ def arctan2(math: Arithmetic, y: Number, x: Number) -> Number:
     infinite = large.equals(INFINITY)
     small = math.select(infinite, math.select(small.equals(INFINITY), 1.0, 0.0), small)
     large = math.select(infinite | large.equals(0.0), 1.0, large)
-    # Sums of two huge numbers would overflow; where the smaller one loses bits, they do not count.
-    scale = math.select(large > math.choose(2.0**1000, 2.0**120), 0.25, 1.0)
+    # The sum and its inverse must be normal numbers; bits that the scaling loses do not count.
+    scale = math.select(large > math.choose(2.0**1000, 2.0**110), 2.0**-10, 1.0)
+    scale = math.select(large < math.choose(2.0**-900, 2.0**-90), 2.0**60, scale)
     angle, error = _arctan_of_quotient(math, small * scale, large * scale)
     high, low, _ = parts(math, "pi/2")
     # angle, π/2 − angle, π/2 + angle or π − angle, by octant.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
 Operand: TypeAlias = "Number | float"
 
@@ -30,7 +30,7 @@ class Format:
 
     @property
     def round_shift(self) -> float:
-        """1.5·2^mantissa_bits: added to a small number, it leaves the nearest integer in the low bits."""
+        """1.5·2^mantissa_bits: added to a small number, leaves its nearest integer in low bits."""
         return 1.5 * 2.0**self.mantissa_bits
 
     @property
@@ -39,7 +39,11 @@ class Format:
 
     @property
     def sign_mask(self) -> int:
-        return 1 << (self.int_type.width - 1)
+        return 1 << (self.width - 1)
+
+    @property
+    def width(self) -> int:
+        return int(self.int_type.width)
 
 
 F64 = Format("f64", ir.DoubleType(), ir.IntType(64), 53, 52, 1023)
@@ -238,6 +242,11 @@ class Arithmetic:
         x, y = self.number(yes).value, self.number(no).value
         return Number(self, self.builder.select(condition.value, x, y))
 
+    def select_bits(self, condition: Flag, yes: int, no: int) -> Bits:
+        kind = self.format.int_type
+        x, y = ir.Constant(kind, yes), ir.Constant(kind, no)
+        return Bits(self, self.builder.select(condition.value, x, y))
+
     def smaller(self, a: Operand, b: Operand) -> Number:
         """a < b ? a : b, which is one machine instruction; b where either is NaN."""
         return self.select(self.number(a) < b, a, b)
@@ -251,24 +260,26 @@ class Arithmetic:
         return self.larger(low, self.smaller(high, a))
 
     def polynomial(self, x: Number, coefficients: Sequence[float]) -> Number:
-        """Σ cⱼ xʲ by Estrin's scheme: as many multiply-adds as Horner's, in a shorter chain."""
-        level: list[Operand] = list(coefficients)
-        power = x
-        while len(level) > 1:
-            pairs = zip(level[0::2], level[1::2], strict=False)
-            merged: list[Operand] = [self.fma(b, power, a) for a, b in pairs]
-            if len(level) % 2:
-                merged.append(level[-1])
-            level = merged
-            if len(level) > 1:
-                power = power * power
-        return self.number(level[0])
+        """Σ cⱼ xʲ: short ones by Horner's scheme, others as even and odd parts in x².
+
+        Loops are bound by the number of multiplications, hence no deeper splitting.
+        """
+        if len(coefficients) < 5:
+            return self._horner(x, coefficients)
+        z = x * x
+        return self.fma(x, self._horner(z, coefficients[1::2]), self._horner(z, coefficients[0::2]))
+
+    def _horner(self, x: Number, coefficients: Sequence[float]) -> Number:
+        value: Operand = coefficients[-1]
+        for coefficient in coefficients[-2::-1]:
+            value = self.fma(value, x, coefficient)
+        return self.number(value)
 
     def nearest_integer(self, scaled: Number, factor: float = 1.0) -> tuple[Number, Bits]:
         """The integer nearest to scaled·factor, as a number and in the low bits of a pattern.
 
-        Right for |scaled·factor| < 2^(mantissa_bits − 2): the sum with 1.5·2^mantissa_bits has a last
-        place of one. No conversion instruction is needed, which AVX2 lacks for 64 bits.
+        Right for |scaled·factor| < 2^(mantissa_bits − 2): the sum with 1.5·2^mantissa_bits has a
+        last place of one. No conversion instruction is needed, which AVX2 lacks for 64 bits.
         """
         shifted = self.fma(scaled, factor, self.format.round_shift)
         return shifted - self.format.round_shift, shifted.bits()
@@ -278,7 +289,10 @@ class Arithmetic:
         return ((exponent + self.format.bias) << self.format.mantissa_bits).number()
 
     def fast_two_sum(self, a: Operand, b: Operand) -> tuple[Number, Number]:
-        """a + b and its rounding error, for |a| ≥ |b| or a a multiple of b's last place (Dekker 1971)."""
+        """a + b and its rounding error (Dekker 1971).
+
+        For |a| ≥ |b|, or a that is a multiple of b's last place.
+        """
         x, y = self.number(a), self.number(b)
         total = x + y
         return total, (x - total) + y

@@ -1,8 +1,8 @@
 """log, log2, log10, log1p.
 
 x = 2ᵏ m with √½ ≤ m < √2, f = m − 1 (exact), s = f / (2 + f):
-log m = f − (f²/2 − s (f²/2 + R(s²))), R(z) = z (2/3 + 2/5 z + …), the form of fdlibm's e_log.c (1993),
-whose rounding errors are those of the small term.
+log m = f − (f²/2 − s (f²/2 + R(s²))), R(z) = z (2/3 + 2/5 z + …), the form of fdlibm's e_log.c
+(1993), whose rounding errors are those of the small term.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """pow, cbrt, hypot.
 
 xʸ = 2^(y log₂ x). An error of the logarithm is multiplied by y log₂ x, up to 1075, so log₂ x is
-computed to about 68 bits as a sum of two numbers: log₂ m = s (2/ln 2 + s² (2/(3 ln 2) + s² T(s²))) with
-s = (m − 1)/(m + 1), the two leading coefficients and products kept double (Dekker 1971).
-float32 powers are computed in float64, where one number is enough.
+computed to about 68 bits as a sum of two numbers:
+log₂ m = s (2/ln 2 + s² (2/(3 ln 2) + s² T(s²))) with s = (m − 1)/(m + 1), the two leading
+coefficients and products kept double (Dekker 1971). float32 powers are computed in float64, where
+one number is enough.
 """
 
 from __future__ import annotations
@@ -52,13 +53,12 @@ def _log2_for_float32(math: Arithmetic, x: Number) -> tuple[Number, Number | Non
 
 def _exp2_of_product(math: Arithmetic, y: Number, high: Number, low: Number | None) -> Number:
     """2^(y (high + low))"""
-    bound = 1200.0
-    product = math.clamp(y * high, -bound, bound)
+    product = math.clamp(y * high, -1080.0, 1024.0)
     error = None
     if low is not None:
         error = math.fma(y, low, math.fma(y, high, -product))
         # Where the product was clamped, or an operand infinite, the error means nothing.
-        error = math.select(abs(product) < bound, error, 0.0)
+        error = math.select((product > -1080.0) & (product < 1024.0), error, 0.0)
     n, bits = math.nearest_integer(product)
     return exp2_of_sum(math, n, bits, product - n, error)
 

@@ -1,14 +1,13 @@
 """Functions that need a few instructions: rounding, signs, extrema, remainders, arithmetic.
 
-NaN and ties as in NumPy: `minimum` and `maximum` give NaN where an operand is NaN, `fmin` and `fmax`
-the other operand; `sign` of NaN is NaN.
+NaN and ties as in NumPy: `minimum` and `maximum` give NaN where an operand is NaN, `fmin` and
+`fmax` the other operand; `sign` of NaN is NaN.
 """
 
 from __future__ import annotations
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
-from adjoint.codegen.vector_math.constants import parts
 from adjoint.codegen.vector_math.definitions import (
     SLOW_ATTRIBUTES,
     Body,
@@ -76,15 +75,15 @@ def _slow_fmod_definition(kind: Format) -> Definition:
 
 
 _FMOD_REPAIR = Repair(
-    "fmod", _slow_fmod_definition, lambda kind: float(2.0 ** (kind.precision - 1))
+    "fmod", _slow_fmod_definition, lambda kind: float(2.0 ** (kind.precision - 1)), arity=2
 )
 
 
 def fmod(math: Arithmetic, x: Number, y: Number) -> Number:
     """The remainder of C, with the sign of x.
 
-    x − ⌊x/y⌋ y is exact in one fused multiply-add while the quotient is an exact integer; a quotient
-    rounded up to the next integer is noticed by the sign. Larger quotients are repaired.
+    x − ⌊x/y⌋ y is exact in one fused multiply-add while the quotient is an exact integer; a
+    quotient rounded up to the next integer is noticed by the sign. Larger quotients are repaired.
     """
     a, b = abs(x), abs(y)
     ratio = a / b
@@ -141,14 +140,13 @@ def heaviside(math: Arithmetic, x: Number, at_zero: Number) -> Number:
     return math.select(x.is_nan(), NAN, side)
 
 
-def degrees_to_radians(math: Arithmetic, x: Number) -> Number:
-    """x π / 180"""
-    return x * (parts(math, "pi")[0] / 180.0)
+def scaled(factor: float) -> Body:
+    """x times a constant"""
 
+    def body(math: Arithmetic, x: Number) -> Number:
+        return x * factor
 
-def radians_to_degrees(math: Arithmetic, x: Number) -> Number:
-    """x 180 / π"""
-    return x * (180.0 / parts(math, "pi")[0])
+    return body
 
 
 def operator(name: str) -> Body:

@@ -46,9 +46,10 @@ def reduced(math: Arithmetic, x: Number) -> tuple[Bits, Number, Number]:
 
 
 def sine_term(math: Arithmetic, r: Number, z: Number, tail: Number) -> Number:
-    """sin(r + tail) − r, with z = r²."""
+    """sin(r + tail) − r up to an eighth of the last place, with z = r²."""
     cubic = r * z * math.polynomial(z, c.SIN_F64 if math.double else c.SIN_F32)
-    return cubic + math.fma(tail * z, -0.5, tail)
+    # tail · cos r, but cos r matters only where the last place of the sine is large.
+    return cubic + tail
 
 
 def cosine_terms(math: Arithmetic, r: Number, z: Number, tail: Number) -> tuple[Number, Number]:
@@ -70,14 +71,14 @@ def _sine_or_cosine(math: Arithmetic, reduction: Reduction, use_cosine: int) -> 
 def sin_of_reduced(math: Arithmetic, x: Number, reduction: Reduction) -> Number:
     """sin x from |x| reduced: odd by construction, so that −0 and subnormal numbers stay right."""
     value = _sine_or_cosine(math, reduction, 1)
-    sign = ((reduction[0] & 2) << (math.format.int_type.width - 2)) ^ _sign(math, x)
+    sign = ((reduction[0] & 2) << (math.format.width - 2)) ^ _sign(math, x)
     return (value.bits() ^ sign).number()
 
 
 def cos_of_reduced(math: Arithmetic, x: Number, reduction: Reduction) -> Number:
     """cos x from |x| reduced."""
     value = _sine_or_cosine(math, reduction, 0)
-    sign = ((reduction[0] + 1) & 2) << (math.format.int_type.width - 2)
+    sign = ((reduction[0] + 1) & 2) << (math.format.width - 2)
     return (value.bits() ^ sign).number()
 
 
@@ -138,14 +139,22 @@ tan = _Trigonometric("tan", tan_of_reduced)
 
 
 def sinc(math: Arithmetic, x: Number) -> Number:
-    """sin(π x) / (π x), 1 at 0; zero at the other integers, as π x is reduced before it is rounded."""
+    """sin(π x) / (π x), 1 at 0; zero at other integers, as x is reduced before π comes in."""
     positive = abs(x)
+    # From here on all numbers are even integers; π x might overflow.
+    huge = 2.0 ** (math.format.precision + 1)
     turn = positive - 2.0 * math.intrinsic("rint", positive * 0.5)
     q, bits = math.nearest_integer(turn, 2.0)
     first, second, _ = parts(math, "pi")
     fraction = math.fma(q, -0.5, turn)
     r, rounding = math.two_product(fraction, first)
     reduction = bits, r, math.fma(fraction, second, rounding)
-    quotient = sin_of_reduced(math, positive, reduction) / (positive * first)
+    sine = sin_of_reduced(math, positive, reduction)
+    denominator, low = math.two_product(positive, first)
+    low = math.fma(positive, second, low)
+    inverse = 1.0 / denominator
+    quotient = sine * inverse
+    rest = math.fma(-quotient, denominator, sine) - quotient * low
+    quotient = math.select(positive > huge, 0.0, math.fma(rest, inverse, quotient))
     result = math.select(positive < INFINITY, quotient, x - x)
     return math.select(positive < math.format.smallest_normal, 1.0, result)
