@@ -24,4 +24,7 @@ from adjoint.primitives import (  # noqa: F401
     sorting,
     statistics,
     taking,
+    ufunc_methods,
+    ufunc_protocol,
+    ufunc_tuples,
 )

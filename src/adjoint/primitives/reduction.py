@@ -58,8 +58,8 @@ class _OverAxes(Primitive):
 class _Extremum(_OverAxes):
     """The largest or smallest element; where several are, the derivative is shared equally.
 
-    With H the set of elements equal to the result, ẏ = Σ_{i ∈ H} ẋ_i / |H|: the mean of the one-sided
-    derivatives, and a subgradient.  A NaN that makes the result NaN is in H.
+    With H the set of elements equal to the result, ẏ = Σ_{i ∈ H} ẋ_i / |H|: the mean of the
+    one-sided derivatives, and a subgradient.  A NaN that makes the result NaN is in H.
     """
 
     def jvp(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from adjoint.graph.arraytype import ArrayType
+from adjoint.errors import TracedConversionError
+from adjoint.graph.arraytype import ArrayType, describe
 from adjoint.graph.binding import adopt, bind, index_of
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
+from adjoint.graph.scope import NO_SCOPES
+from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray, Tracer
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import Sizes, contract, letter
@@ -239,5 +242,19 @@ def write_out(out: Any, result: Any) -> Any:
         raise ValueError(f"out has shape {target.shape}; the result has {np.shape(result)}")
     if not np.can_cast(result.dtype, target.dtype, "same_kind"):
         raise TypeError(f"cannot cast from {result.dtype} to {target.dtype} of out")
+    if isinstance(result, Tracer) and not isinstance(target, Tracer):
+        if result.node.scopes is not NO_SCOPES:
+            refuse_plain_out("out= or an in-place operation such as +=", target)
+        result = result.node.value
     target[...] = result
     return target
+
+
+def refuse_plain_out(called: str, target: Any) -> NoReturn:
+    """The error for a traced result on its way into a plain array."""
+    raise TracedConversionError(
+        f"{called} needs an array that can hold traced values; it got a plain {describe(target)}.",
+        where=here(),
+        hint="make the buffer with np.zeros_like(x), np.zeros(n, like=x) or "
+        "`import adjoint.numpy as np`;\nfor a sum write total = total + x, not total += x.",
+    )

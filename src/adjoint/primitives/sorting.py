@@ -1,7 +1,7 @@
 """Orders: sorting, partitioning, searching, and the indices they are made of.
 
-A sort is a permutation, and its derivative is the same permutation.  The order itself is an integer,
-with derivative zero.
+A sort is a permutation, and its derivative is the same permutation.  The order itself is an
+integer, with derivative zero.
 """
 
 from __future__ import annotations

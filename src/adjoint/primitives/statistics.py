@@ -196,8 +196,8 @@ def _fit_weights(weights: Any, a: Any, axis: Any, axes: tuple[int, ...]) -> Any:
 within_unit = row(
     lambda x: np.clip(x, -1.0, 1.0), 1, name="within_unit", domain=UNIT, holomorphic=False
 )
-"""Takes a correlation back to [−1, 1] where rounding has left it; no part of the mathematics, so the
-derivative goes straight through."""
+"""Takes a correlation back to [−1, 1] where rounding has left it; no part of the mathematics, so
+the derivative goes straight through."""
 
 
 def _observations(x: Any, dtype: Any, transposed: bool) -> Any:
