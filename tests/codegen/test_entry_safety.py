@@ -39,6 +39,7 @@ def test_reference_counts_are_exact(arena_bytes: int) -> None:
     call = scaled(arena_bytes=arena_bytes).call
     x, s = np.arange(5.0), float("2.5")
     things = [x, s, F64, np.ndarray, np.float64, float, call]
+    gc.collect()
     before = [sys.getrefcount(thing) for thing in things]
     for _ in range(1000):
         call(s, x)
@@ -92,6 +93,7 @@ def test_running_out_of_memory_is_an_exception_and_loses_nothing() -> None:
         entry = copier(arguments, [VECTOR, NUMBER], result=structure, arena_bytes=arena_bytes)
         inner, named = [x], {"k": float("1.5")}
         calls.append(partial(entry.call, inner, named))
+    gc.collect()  # what other tests left behind must not be collected in between
     before = sys.getrefcount(x), sys.getrefcount(F64)
     results = [starved(call, first) for call in calls for first in range(12)]
     assert results.count(None) >= 13

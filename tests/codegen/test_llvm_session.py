@@ -127,7 +127,9 @@ def test_foreign_object_code_is_an_error_and_not_a_crash(damage: bytes | str) ->
     elif damage == "unsealed":
         damage = code[32:]
     assert isinstance(damage, bytes)
-    with pytest.raises(ArgumentValueError, match="it got code that is damaged or was made elsewhere"):
+    with pytest.raises(
+        ArgumentValueError, match="it got code that is damaged or was made elsewhere"
+    ):
         load_object(damage, exports=["twice"])
 
 

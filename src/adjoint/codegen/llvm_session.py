@@ -16,10 +16,11 @@ import atexit
 import functools
 import hashlib
 import itertools
+import struct
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,13 +194,17 @@ def _parsed(source: str) -> Any:
     return module
 
 
+def _targeted(source: str, machine: Any) -> Any:
+    module = _parsed(source)
+    module.triple = _session().triple
+    module.data_layout = str(machine.target_data)
+    return module
+
+
 def _optimised(source: str, opt_level: int) -> Any:
     """Parse, verify and run LLVM's default pipeline of this level with both vectorisers on."""
-    session = _session()
-    machine = session.machine(opt_level)
-    module = _parsed(source)
-    module.triple = session.triple
-    module.data_layout = str(machine.target_data)
+    machine = _session().machine(opt_level)
+    module = _targeted(source, machine)
     tuning = llvm.create_pipeline_tuning_options(speed_level=opt_level)
     tuning.loop_vectorization = opt_level >= 2
     tuning.slp_vectorization = opt_level >= 2
@@ -213,14 +218,18 @@ def compile_ir(
     source: object,
     *,
     opt_level: int = 2,
+    unoptimised: str = "",
     exports: Iterable[str] = (),
     symbols: Mapping[str, int] | None = None,
 ) -> CompiledModule:
     """Compile LLVM IR for this CPU and link it into this process.
 
     `source` is IR text, or anything whose `str` is (a `llvmlite.ir.Module`).  `opt_level` is 0 to
-    3.  `symbols` binds external names for this module alone; names given to `register_symbols`
-    and those of the process itself (the mathematics library, the interpreter) are found as well.
+    3.  `unoptimised` is more IR, in a module of its own, that is translated as it stands: for long
+    glue that runs once.
+
+    `symbols` binds external names for this module alone; names given to `register_symbols` and
+    those of the process itself (the mathematics library, the interpreter) are found as well.
     `exports` are looked up at once, so that a missing symbol is an error here.
 
     Raises `InternalError` for IR that does not parse, verify or link.
@@ -236,10 +245,17 @@ def compile_ir(
     start = time.perf_counter()
     text = str(source)
     with _lock:
+        machine = _session().machine(opt_level)
         module = _optimised(text, opt_level)
-        imports = tuple(name for name in _declared(module) if name in _registered)
-        code = bytes(_session().machine(opt_level).emit_object(module))
-        return _linked(_sealed(code), imports, exports, symbols, text, opt_level, start)
+        images = [bytes(machine.emit_object(module))]
+        names = _declared(module)
+        if unoptimised:
+            machine = _session().machine(0)
+            module = _targeted(unoptimised, machine)
+            images.append(bytes(machine.emit_object(module)))
+            names += _declared(module)
+        imports = tuple(dict.fromkeys(name for name in names if name in _registered))
+        return _linked(_packed(images), imports, exports, symbols, text, opt_level, start)
 
 
 def _sealed(code: bytes) -> bytes:
@@ -249,6 +265,18 @@ def _sealed(code: bytes) -> bytes:
     reaches it.  The seal tells damage and foreign code, not malice: a cache has to be private.
     """
     return hashlib.sha256(fingerprint().encode() + code).digest() + code
+
+
+def _packed(images: list[bytes]) -> bytes:
+    return _sealed(b"".join(struct.pack("<Q", len(image)) + image for image in images))
+
+
+def _unpacked(sealed: bytes) -> Iterator[bytes]:
+    place = _DIGEST_BYTES
+    while place < len(sealed):
+        (size,) = struct.unpack_from("<Q", sealed, place)
+        place += 8 + size
+        yield sealed[place - size : place]
 
 
 def _declared(module: Any) -> list[str]:
@@ -304,8 +332,9 @@ def _linked(
 ) -> CompiledModule:
     bound = {name: _registered[name] for name in imports} | dict(symbols or {})
     wanted = tuple(exports)
-    builder = llvm.JITLibraryBuilder().add_object_img(sealed[_DIGEST_BYTES:])
-    builder.add_current_process()
+    builder = llvm.JITLibraryBuilder().add_current_process()
+    for image in _unpacked(sealed):
+        builder.add_object_img(image)
     for name, address in bound.items():
         builder.import_symbol(name, address)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""Putting a kernel and its entry into one module, and making a Python builtin of it."""
+"""Linking a kernel with its entry, and making a Python builtin of the two."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def build_entry(
     imports: Sequence[str] | None = None,
     portable: bool = False,
 ) -> Entry:
-    """Compile `kernel` of the IR `module` together with an entry that Python calls.
+    """Compile the IR `module` and an entry that calls its function `kernel` from Python.
 
     The kernel is `i32 kernel(ptr inputs, ptr outputs, ptr arena)`: tables of pointers to
     C-contiguous data, one per leaf of `inputs` and per output, and 64-byte aligned working
@@ -112,7 +112,7 @@ def build_entry(
     if native:
         compiled, call = _native(module, plan, fallback, name, doc, opt_level, code)
     else:
-        compiled = _compiled(str(module), [kernel], {}, opt_level, code)
+        compiled = _compiled(module, "", [kernel], {}, opt_level, code)
     address = compiled.address(kernel)
     raw = RawKernel(address, plan.inputs, plan.outputs, arena_bytes, compiled.anchor)
     if not native:
@@ -121,7 +121,8 @@ def build_entry(
 
 
 def _compiled(
-    text: str,
+    module: object,
+    entry: str,
     exports: list[str],
     symbols: dict[str, int],
     opt_level: int,
@@ -130,7 +131,9 @@ def _compiled(
     object_code, imports = code
     if object_code is not None:
         return load_object(object_code, imports=imports, exports=exports, symbols=symbols)
-    return compile_ir(text, opt_level=opt_level, exports=exports, symbols=symbols)
+    return compile_ir(
+        module, opt_level=opt_level, unoptimised=entry, exports=exports, symbols=symbols
+    )
 
 
 def _native(
@@ -148,10 +151,10 @@ def _native(
     spare = ctypes.c_void_p(None)  # the arena kept between calls
     symbols = {**abi.symbols, **{key: id(value) for key, value in objects.items()}}
     symbols["arena"] = ctypes.addressof(spare)
-    # In the IR every one of these names has the prefix; the kernel's own names cannot clash.
+    # In the IR every one of these names has a prefix; the kernel's own names cannot clash.
     bound = {f"adjoint.{key}": symbols[key] for key in text.names}
-    source = f"{module}\n{text.ir}" if code[0] is None else ""
-    compiled = _compiled(source, [plan.kernel, plan.name], bound, opt_level, code)
+    exports = [plan.kernel, plan.name]
+    compiled = _compiled(module, text.ir, exports, bound, opt_level, code)
     if plan.arena_bytes > STACK_ARENA_LIMIT:
         when_unloaded(compiled.anchor, _free_arena, spare)
     held = (compiled.anchor, spare, *objects.values())
