@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
 from adjoint.codegen.elements import I32, I64, memory_type, register_type
 from adjoint.codegen.loopnest import View, nest
@@ -109,10 +109,13 @@ def _gemm(builder: Any, a: Matrix, b: Matrix, out: View, dtype: np.dtype[Any]) -
     kind = register_type(dtype)
     module = builder.module
     function = _declare(module, f"blas.{name}", 13)
-    number = lambda n: _constant(module, ir.Constant(I32, n))  # noqa: E731
-    flag = lambda m: _constant(
-        module, ir.Constant(ir.IntType(8), ord("T" if m.transposed else "N"))
-    )
+
+    def number(n: int) -> Any:
+        return _constant(module, ir.Constant(I32, n))
+
+    def flag(m: Matrix) -> Any:
+        return _constant(module, ir.Constant(ir.IntType(8), ord("T" if m.transposed else "N")))
+
     builder.call(
         function,
         [

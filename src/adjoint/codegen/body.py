@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
 from adjoint.codegen.elements import I32, I64, cast, emitter, literal
 from adjoint.codegen.loopnest import Index, View, contiguous_strides
@@ -104,7 +104,7 @@ class Body:
 
     def _product(self, op: Op, index: Index) -> Any:
         """Views, diagonals, broadcasts and products without a sum, by the names of the axes."""
-        terms, result = parse(op.params["subscripts"])
+        _, result = parse(op.params["subscripts"])
         if self.flat is not None:
             return self._multiply([
                 self.element(i, index if i.shape == self.flat else (ZERO,) * len(i.shape))

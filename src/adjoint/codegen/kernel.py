@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 
 from adjoint.codegen import memory
 from adjoint.codegen.blas import emit_product, fits
@@ -104,6 +104,9 @@ class Kernel:
             self.views[op] = _whole(place, op)
         self.scalars = Body(builder, _Unwritten(self), fault=self.fault)
         self.guarded = 0
+        for position, (op, expected) in enumerate(self.program.guards):
+            if op not in self.schedule.step_of:
+                self._emit_guard(op, expected, position)  # a decision on an input itself
         for number, step in enumerate(self.schedule.steps):
             self._emit_step(number, step)
         self._copy_outputs(outputs)

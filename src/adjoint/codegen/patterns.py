@@ -182,7 +182,7 @@ def advanced_axes(shape: tuple[int, ...], template: tuple[Any, ...]) -> Advanced
             entries.append(part)
     if not seen:
         entries += [slice(None)] * (len(shape) - used)
-    places = [k for k, p in enumerate(entries) if isinstance(p, str) or isinstance(p, int)]
+    places = [k for k, p in enumerate(entries) if isinstance(p, str | int)]
     if places[-1] - places[0] + 1 != len(places):
         return None
     return Advanced(entries, places[0])

@@ -6,7 +6,7 @@ only types, so one program serves every call with these types.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,44 @@ class Program:
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
         self._drop_unused()
 
-    def _new(self, kind: str, inputs: tuple[Op, ...], *rest: Any, **more: Any) -> Op:
-        op = Op(kind, inputs, *rest, number=len(self.ops), **more)
+    @classmethod
+    def part(
+        cls, ops: Sequence[Op], given: Sequence[Op], wanted: Sequence[Op], guards: Any
+    ) -> Program:
+        """Some of the operations of a program as a program of its own: ``given`` are computed
+        elsewhere and become its inputs, ``wanted`` its outputs."""
+        made = cls((), (), ())
+        copies: dict[Op, Op] = {}
+        for index, op in enumerate(given):
+            copies[op] = made._new("input", (), {"index": index}, op.shape, op.dtype)
+            copies[op].value = op.value if op.kind == "input" else False
+            made.inputs.append(copies[op])
+        for op in ops:
+            if op in copies:
+                continue
+            inputs = tuple(copies[i] for i in op.inputs)
+            copies[op] = made._new(
+                op.kind, inputs, op.params, op.shape, op.dtype,
+                primitive=op.primitive, value=op.value,
+            )  # fmt: skip
+            if op.kind == "array":
+                made.arrays.append(copies[op])
+        made.outputs = [copies[op] for op in wanted]
+        made.guards = [(copies[op], expected) for op, expected in guards]
+        made._drop_unused()
+        return made
+
+    def _new(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        primitive: Primitive | None = None,
+        value: Any = None,
+    ) -> Op:
+        op = Op(kind, inputs, params, shape, dtype, len(self.ops), primitive, value)
         self.ops.append(op)
         return op
 
@@ -168,6 +204,3 @@ def consumers(ops: Sequence[Op]) -> dict[Op, list[Op]]:
         for i in dict.fromkeys(op.inputs):
             users[i].append(op)
     return users
-
-
-Predicate = Callable[[Op], bool]

@@ -1,0 +1,166 @@
+"""The public `compile` and the object it returns."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adjoint.codegen.entry import NativeCallable
+from adjoint.compilation.arguments import Arguments
+from adjoint.compilation.explain import describe_paths
+from adjoint.compilation.paths import Path
+from adjoint.compilation.segments import GuardFailed
+from adjoint.graph.containers import flatten
+from adjoint.graph.tracing import require_callable
+
+MAX_PATHS = 16
+"""Ways through the branches of a function that are compiled for one kind of arguments."""
+
+MAX_KEYS = 64
+"""Kinds of arguments (structures, shapes, dtypes) for which code is kept."""
+
+
+class TooManyPathsWarning(UserWarning):
+    """A compiled function branches in too many ways; it is evaluated by NumPy instead."""
+
+
+class Compiled(NativeCallable):
+    """A function compiled to native code, path by path; made by `compile`.
+
+    Calling it gives what the function gives.  The first call with a new kind of arguments, or along
+    a new way through its branches, traces and compiles; later ones run native code.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(self._slow)
+        functools.update_wrapper(self, function, updated=())
+        self._function = function
+        self._paths: dict[Any, list[Path]] = {}
+        self._given_up: set[Any] = set()
+        self._lock = threading.RLock()
+
+    def _slow(self, *args: Any, **kwargs: Any) -> Any:
+        """Every call that no native entry took."""
+        out = kwargs.pop("out", None) if "out" in kwargs and not self._takes_out() else None
+        result = self._evaluate(args, kwargs)
+        return result if out is None else write_results(out, result)
+
+    def _takes_out(self) -> bool:
+        code = getattr(self._function, "__code__", None)
+        return code is not None and "out" in code.co_varnames[: code.co_argcount
+                                                              + code.co_kwonlyargcount]  # fmt: skip
+
+    def _evaluate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        arguments = Arguments(args, kwargs)
+        if arguments.traced or not arguments.data:
+            # Inside another transform the function is traced with it.
+            return self._function(*args, **kwargs)
+        for path in reversed(self._paths.get(arguments.key, [])):
+            try:
+                return path.run(arguments)
+            except GuardFailed:
+                continue
+        return self._new_path(arguments, args, kwargs)
+
+    def _new_path(self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any) -> Any:
+        key = arguments.key
+        with self._lock:
+            known = self._paths.get(key, [])
+            if key in self._given_up or (len(self._paths) >= MAX_KEYS and not known):
+                return self._function(*args, **kwargs)
+            if len(known) >= MAX_PATHS:
+                self._given_up.add(key)
+                warnings.warn(
+                    f"{self.__name__} took more than {MAX_PATHS} ways through its branches for one "
+                    "kind of arguments; it is evaluated by NumPy from now on. Use np.where or "
+                    "ad.cond for choices that depend on values.",
+                    TooManyPathsWarning,
+                    stacklevel=4,
+                )
+                return self._function(*args, **kwargs)
+            path = Path(self._function, arguments, self.target)
+            self._paths.setdefault(key, []).append(path)
+            if path.direct is not None:
+                self.target = path.direct
+            return path.first
+
+    def explain(self) -> str:
+        """What was compiled: for each path its guards, loops, BLAS calls, FLOPs, bytes, arena and
+        compile time.
+
+        >>> import adjoint as ad
+        >>> square = ad.compile(lambda x: x * x)
+        >>> _ = square(3.0)
+        >>> print(square.explain().splitlines()[0])
+        1 path compiled
+        """
+        return describe_paths(self._paths)
+
+    def llvm_ir(self) -> str:
+        """The optimised LLVM IR of every path."""
+        return "\n".join(p.entry.module.llvm_ir for p in self._all_paths() if p.entry is not None)
+
+    def assembly(self) -> str:
+        """The machine code of every path, as assembly."""
+        return "\n".join(p.entry.module.assembly for p in self._all_paths() if p.entry is not None)
+
+    def _all_paths(self) -> list[Path]:
+        return [p for paths in self._paths.values() for p in paths]
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__name__}, {len(self._all_paths())} paths>"
+
+    def __reduce__(self) -> Any:
+        return compile, (self._function,)
+
+
+def write_results(out: Any, result: Any) -> Any:
+    """Copies results into the arrays given as ``out=``."""
+    targets, structure = flatten(out)
+    values, got = flatten(result)
+    if structure != got:
+        raise TypeError(f"out is nested as {structure or 'one array'}; the result as {got}")
+    for target, value in zip(targets, values, strict=True):
+        if not isinstance(target, np.ndarray) or target.shape != np.shape(value):
+            raise ValueError(
+                f"out needs an array of shape {np.shape(value)}; got {getattr(target, 'shape', target)}"
+            )
+        np.copyto(target, value, casting="same_kind")
+    return out
+
+
+def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None) -> Any:
+    """f as native code: a call, or a decorator.
+
+    Parameters
+    ----------
+    f: any function that can be traced, or a transform of one: ``compile(value_and_grad(loss))``.
+        It has to be pure; arrays that it closes over are read anew at every call.
+    parallel: threads over large loops; None decides by size.
+
+    Returns
+    -------
+    A `Compiled` function with the same arguments and results.  Branches on values are recorded as
+    guards: a call that decides otherwise compiles its own path and keeps it beside the first.
+    Where an operation has no native form, NumPy computes it between native segments.  ``out=``
+    takes arrays for the results.
+
+    Notes
+    -----
+    Compiling takes some milliseconds per kind of arguments (structure, shapes, dtypes).  ``explain``
+    of the result says what was made.
+
+    >>> import numpy as np, adjoint as ad
+    >>> fast = ad.compile(ad.value_and_grad(lambda x: np.sum(x**2)))
+    >>> fast(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    if f is None:
+        return functools.partial(compile, parallel=parallel)
+    require_callable(f, "compile(f)")
+    return f if isinstance(f, Compiled) else Compiled(f)

@@ -1,0 +1,164 @@
+"""One compiled path: a function for one kind of arguments and one way through its branches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
+from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.program import Program
+from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
+from adjoint.compilation.segments import GuardFailed, Segments, is_host
+from adjoint.graph.binding import variable
+from adjoint.graph.containers import unflatten
+from adjoint.graph.ir import Node
+from adjoint.graph.scope import Scope
+from adjoint.graph.tracer import Tracer, wrap
+from adjoint.graph.tracing import Outputs, result_value
+
+_LARGE = 400
+"""Operations above which a program is compiled at a lower level of optimisation."""
+
+
+class Path:
+    """Compiled code for one key, valid while its guards hold.
+
+    ``first`` is the result of the call that was traced.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], arguments: Arguments, fallback: Callable[..., Any]
+    ) -> None:
+        start = time.perf_counter()
+        self.arguments = arguments
+        scope = Scope("compile(f)", records=True)
+        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
+        with scope:
+            args, kwargs = arguments.rebuild(data)
+            self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
+            guards = _scalar_guards(scope.decisions or [])
+        self.first = self.outputs.tree([result_value(n) for n in self.outputs.nodes])
+        self.program = Program([t.node for t in data], self.outputs.nodes, guards)
+        self.trace_seconds = time.perf_counter() - start
+        self.kernel: Kernel | None = None
+        self.entry: Entry | None = None
+        self.segments: Segments | None = None
+        self._build(fallback)
+        self.compile_seconds = time.perf_counter() - start - self.trace_seconds
+
+    def _build(self, fallback: Callable[..., Any]) -> None:
+        count = len(self.program.ops)
+        opt_level = 3 if count <= _LARGE else 1
+        if any(is_host(op) for op in self.program.ops):
+            self.segments = Segments(self.program, opt_level)
+            return
+        self.kernel = Kernel(self.program)
+        leaves = self.arguments.leaves
+        simple = all(map(_expressible, leaves))
+        inputs: list[Any] = [TypeSpec(op.shape, op.dtype) for op in self.program.inputs]
+        if simple:
+            positional, keywords = unflatten(self.arguments.structure, list(map(_spec, leaves)))
+            simple = not keywords and _is_plain_input(positional)
+            inputs = list(positional) if simple else inputs
+        outputs = [TypeSpec(n.type.shape, n.type.dtype, not n.type.shape)
+                   for n in self.outputs.nodes]  # fmt: skip
+        numbers = unflatten(self.outputs.structure, list(range(len(outputs))))
+        plain = _is_plain(numbers)
+        self.entry = build_entry(
+            self.kernel.module,
+            self.kernel.name,
+            inputs,
+            outputs,
+            fallback=fallback,
+            result=numbers if plain else "tuple",
+            arena_bytes=self.kernel.arena_bytes,
+            release_gil=_long(self.program),
+            opt_level=opt_level,
+        )
+        self.direct = self.entry.call if simple and plain else None
+
+    direct: Callable[..., Any] | None = None
+    """The native entry, where the arguments and the result have a form that it can read."""
+
+    def run(self, arguments: Arguments) -> Any:
+        """The result for arguments with this key; raises `GuardFailed` for another path."""
+        data = [arguments.leaves[i] for i in arguments.data]
+        if self.segments is not None:
+            return self.outputs.tree(self.segments(data))
+        assert self.entry is not None
+        raw = self.entry.raw
+        arrays = [canonical(x, op.dtype) for x, op in zip(data, self.program.inputs, strict=True)]
+        results = raw.empty_outputs()
+        if raw(arrays, results):
+            raise GuardFailed
+        return self.outputs.tree([r if r.shape else r[()] for r in results])
+
+
+def _snapshot(leaf: Any) -> Any:
+    """The value of an input while f is traced; the caller's array may change afterwards."""
+    if not isinstance(leaf, np.ndarray):
+        return leaf
+    native = leaf.astype(leaf.dtype.newbyteorder("="))
+    return native if native.shape else native[()]
+
+
+def _scalar_guards(decisions: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
+    """The decisions as tests of one number each, every one once."""
+    found: dict[tuple[Node, str], tuple[Node, Any]] = {}
+    for node, value in decisions:
+        if isinstance(value, np.ndarray) and value.shape:
+            known = wrap(node)
+            differs = np.not_equal(known, value)
+            count = np.sum(differs.astype(np.float64))
+            assert isinstance(count, Tracer)
+            node, value = count.node, 0
+        elif isinstance(value, np.generic | np.ndarray):
+            value = value.item()
+        found.setdefault((node, repr(value)), (node, value))
+    return list(found.values())
+
+
+def _spec(leaf: Any) -> Any:
+    if not is_data(leaf):
+        return Same(leaf)
+    if type(leaf) in (float, int, complex):
+        dtype = np.dtype(type(leaf))
+        return TypeSpec((), dtype, scalar=True, origin="python")
+    dtype = leaf.dtype.newbyteorder("=")
+    if not is_native(dtype):
+        return Same(leaf)
+    scalar = not isinstance(leaf, np.ndarray)
+    return TypeSpec(leaf.shape, dtype, scalar=scalar, origin="numpy" if scalar else "any")
+
+
+def _expressible(leaf: Any) -> bool:
+    """Whether the native entry can check and read a leaf by itself."""
+    if type(leaf) is int:
+        return False
+    return not is_data(leaf) or is_native(np.asarray(leaf).dtype.newbyteorder("="))
+
+
+def _is_plain(numbers: Any) -> bool:
+    if type(numbers) is dict:
+        return all(type(k) is str and _is_plain(v) for k, v in numbers.items())
+    if type(numbers) in (tuple, list):
+        return all(map(_is_plain, numbers))
+    return isinstance(numbers, int)
+
+
+def _is_plain_input(tree: Any) -> bool:
+    """Whether the entry can take apart arguments nested like this."""
+    if type(tree) is dict:
+        return all(type(k) is str and _is_plain_input(v) for k, v in tree.items())
+    if type(tree) in (tuple, list):
+        return all(map(_is_plain_input, tree))
+    return isinstance(tree, TypeSpec | Same)
+
+
+def _long(program: Program) -> bool:
+    """Whether a call lasts long enough that other threads should run meanwhile."""
+    return sum(op.size for op in program.ops) > 20_000
