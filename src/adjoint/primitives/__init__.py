@@ -12,6 +12,7 @@ from adjoint.primitives import (  # noqa: F401
     elementwise,
     indexing,
     joining,
+    linalg,
     methods,
     padding,
     placing,

@@ -1,0 +1,11 @@
+"""Linear algebra: the functions of `np.linalg`, and the primitives they stand on."""
+
+from adjoint.primitives.linalg import (  # noqa: F401
+    determinants,
+    factorizations,
+    inverses,
+    norms,
+    singular,
+    solving,
+    spectral,
+)

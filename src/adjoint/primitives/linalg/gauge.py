@@ -1,0 +1,208 @@
+"""What eigenvectors and singular vectors leave undetermined, and how a rule says so.
+
+The derivative of an eigenvector divides by differences of eigenvalues, and leaves its phase free.
+Where an eigenvalue repeats, no derivative exists.  The primitives here are the linear maps in which
+those two facts stand: pulled back, they raise `UndefinedDerivativeError` if the loss really depends
+on what is undetermined, and give the exact result if it does not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from adjoint.errors import UndefinedDerivativeError
+from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.registry import register
+from adjoint.graph.sites import here
+from adjoint.primitives.linalg.common import MatrixPrimitive, adjoint, lead_shape, smallest
+
+
+def denominators(w: Any, sign: int) -> tuple[Any, Any]:
+    """w_j ± w_i, and where it is zero to rounding."""
+    d = w[..., None, :] + sign * w[..., :, None]
+    size = np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
+    return d, np.abs(d) <= 4 * w.shape[-1] * smallest(w.dtype) * size
+
+
+def _touched(m: Any, same: Any) -> Any:
+    """Where a matrix has more than rounding in the places of repeated values, off the diagonal."""
+    n = m.shape[-1]
+    size = np.max(np.abs(m), axis=(-2, -1), initial=0.0)[..., None, None]
+    small = np.abs(m) <= 64 * n * smallest(m.dtype) * size
+    return same & ~small & ~np.eye(n, dtype=bool)
+
+
+class _Quotient(MatrixPrimitive):
+    """M_ij / (w_j ± w_i), zero where the denominator is zero."""
+
+    ranks: ClassVar[tuple[int, ...] | int] = (2, 1)
+    linear = (0,)
+    mixed = True
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        lead = lead_shape(types, (2, 1))
+        shape = (*lead, *types[0].shape[-2:])
+        return ArrayType(shape, np.result_type(types[0].dtype, types[1].dtype))
+
+    def jvp(
+        self, out: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **params: Any
+    ) -> Any:
+        m_dot, w_dot = tangents
+        if w_dot is not None:
+            d_dot = w_dot[..., None, :] + params["sign"] * w_dot[..., :, None]
+            m_dot = -out * d_dot if m_dot is None else m_dot - out * d_dot
+        return self(m_dot, primals[1], **params)
+
+
+class DifferenceQuotient(_Quotient):
+    """M_ij / (w_j ± w_i) of a tangent: where the denominator is zero, 0 for M_ij = 0 and else NaN,
+    which reaches only the vectors concerned."""
+
+    name = "difference_quotient"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        m, w = operands
+        d, same = denominators(w, params["sign"])
+        out = np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
+        out[np.broadcast_to(_touched(m, same), out.shape)] = np.nan
+        return out
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return PULLED_QUOTIENT(ct, operands[1], **params)
+
+
+class PulledQuotient(_Quotient):
+    """The transpose of `DifferenceQuotient`: a cotangent that reaches a quotient with denominator
+    zero is an error, because it asks for a derivative that does not exist."""
+
+    name = "pulled_quotient"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        m, w = operands
+        d, same = denominators(w, params["sign"])
+        touched = _touched(m, same)
+        if np.any(touched):
+            raise _repeated(params["of"], np.broadcast_to(w[..., None, :], touched.shape)[touched])
+        return np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return DIFFERENCE_QUOTIENT(ct, operands[1], **params)
+
+
+def _repeated(called: str, values: Any) -> UndefinedDerivativeError:
+    return UndefinedDerivativeError(
+        f"{called} has no derivative for the vectors of the repeated value {values[0]:.6g}: any "
+        "rotation of them is as good, and a change of a picks one.",
+        where=here(),
+        hint="differentiate the values, vectors of values that do not repeat, or a function of "
+        "the matrix written as one product:\n(V * f(w)) @ V.conj().T, or expm, logm, sqrtm of "
+        "adjoint.scipy.linalg.",
+    )
+
+
+DIFFERENCE_QUOTIENT = register(DifferenceQuotient())
+PULLED_QUOTIENT = register(PulledQuotient())
+
+
+def quotient(m: Any, w: Any, of: str, sign: int = -1) -> Any:
+    """M_ij / (w_j ± w_i) for a tangent M."""
+    return DIFFERENCE_QUOTIENT(m, w, sign=sign, of=of)
+
+
+class _Undetermined(MatrixPrimitive):
+    """A part of a tangent that the function leaves free: zero, of the shape of the operand."""
+
+    linear = (0,)
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        return np.zeros_like(operands[0])
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        return types[0]
+
+
+class UndeterminedPhase(_Undetermined):
+    """The derivatives of the phases of the columns; the loss must not depend on them."""
+
+    name = "undetermined_phase"
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return CHECKED_PHASE(ct, **params)
+
+
+class CheckedPhase(_Undetermined):
+    """Raises unless the cotangents of each column's phase add up to zero."""
+
+    name = "checked_phase"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        ct = np.real(operands[0])
+        total, size = np.abs(np.sum(ct, axis=-2)), np.sum(np.abs(ct), axis=-2)
+        # Relative to all columns: one that the loss hardly touches holds rounding only.
+        size = np.max(size, axis=-1, keepdims=True, initial=0.0)
+        if np.any(total > 1e3 * ct.shape[-1] * smallest(ct.dtype) * size):
+            raise UndefinedDerivativeError(
+                f"{params['of']} returns vectors whose phase is arbitrary, and the result depends "
+                "on it; its derivative does not exist.",
+                where=here(),
+                hint="use a function of the vectors that is the same for v and v·exp(iφ), such as "
+                "np.abs(v)**2.",
+            )
+        return np.zeros_like(operands[0])
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return UNDETERMINED_PHASE(ct, **params)
+
+
+class UndeterminedRotation(_Undetermined):
+    """The skew matrix by which vectors that are only fixed as a basis of a space rotate."""
+
+    name = "undetermined_rotation"
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return CHECKED_ROTATION(ct, **params)
+
+
+class CheckedRotation(_Undetermined):
+    """Raises unless the skew part of the cotangent is zero."""
+
+    name = "checked_rotation"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        ct = operands[0]
+        skew = np.abs(ct - adjoint(ct))
+        size = np.max(np.abs(ct), axis=(-2, -1), keepdims=True, initial=0.0)
+        if np.any(skew > 1e3 * ct.shape[-1] * smallest(ct.dtype) * size):
+            raise UndefinedDerivativeError(
+                f"{params['of']} completes its vectors by an arbitrary basis of a space, and the "
+                "result depends on which; its derivative does not exist.",
+                where=here(),
+                hint="use mode='reduced' or full_matrices=False, or a function of the space such "
+                "as Q2 @ Q2.T.",
+            )
+        return np.zeros_like(ct)
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return UNDETERMINED_ROTATION(ct, **params)
+
+
+UNDETERMINED_PHASE = register(UndeterminedPhase())
+CHECKED_PHASE = register(CheckedPhase())
+UNDETERMINED_ROTATION = register(UndeterminedRotation())
+CHECKED_ROTATION = register(CheckedRotation())
+
+
+def undetermined_phase(tangent: Any, of: str) -> Any:
+    """iφ for every entry of a tangent of column vectors: zero, but the loss is checked."""
+    return 1j * UNDETERMINED_PHASE(tangent, of=of)
+
+
+def undetermined_rotation(tangent: Any, basis: Any, of: str = "np.linalg.qr(a)") -> Any:
+    """The square zero matrix by which the vectors of ``basis`` may rotate; the loss is checked.
+
+    ``tangent`` has one row per vector and only ties the check to the derivative that is taken.
+    """
+    square = tangent[..., :, :1] @ np.zeros((1, basis.shape[-1]), tangent.dtype)
+    return UNDETERMINED_ROTATION(square, of=of)
