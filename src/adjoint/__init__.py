@@ -5,16 +5,32 @@
 12.0
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from adjoint import primitives as _primitives
+from adjoint.calculus.control import checkpoint, scan, stop_gradient
 from adjoint.calculus.gradients import grad, value_and_grad
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.vectorize import vmap
 
+if TYPE_CHECKING:
+    from adjoint.compilation.compiled import compile
+
 __version__ = "0.1.0"
 
+_LAZY = {
+    "compile": "adjoint.compilation.compiled",
+}
+"""Names whose modules load LLVM, SciPy or Matplotlib: imported when they are first used."""
+
 __all__ = [
+    "compile",
+    "checkpoint",
     "derivative",
     "derivative_tensor",
     "directional",
@@ -25,8 +41,22 @@ __all__ = [
     "jvp",
     "linearize",
     "partial",
+    "scan",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
 del _primitives
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
