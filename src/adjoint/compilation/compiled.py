@@ -127,9 +127,8 @@ def write_results(out: Any, result: Any) -> Any:
         raise TypeError(f"out is nested as {structure or 'one array'}; the result as {got}")
     for target, value in zip(targets, values, strict=True):
         if not isinstance(target, np.ndarray) or target.shape != np.shape(value):
-            raise ValueError(
-                f"out needs an array of shape {np.shape(value)}; got {getattr(target, 'shape', target)}"
-            )
+            got_shape = getattr(target, "shape", target)
+            raise ValueError(f"out needs an array of shape {np.shape(value)}; got {got_shape}")
         np.copyto(target, value, casting="same_kind")
     return out
 
@@ -152,7 +151,7 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
 
     Notes
     -----
-    Compiling takes some milliseconds per kind of arguments (structure, shapes, dtypes).  ``explain``
+    Compiling takes some milliseconds per kind of arguments (structure, shapes, dtypes); ``explain``
     of the result says what was made.
 
     >>> import numpy as np, adjoint as ad
