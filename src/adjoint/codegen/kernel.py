@@ -21,6 +21,7 @@ from adjoint.codegen.patterns import extents_of, loop_letters
 from adjoint.codegen.program import Op, Program
 from adjoint.codegen.strided import sliced, storage_root, strided_view
 from adjoint.codegen.vector_math import prepare
+from adjoint.codegen.vector_math.definitions import Attributes
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.indexing import HOLE
 
@@ -199,7 +200,7 @@ class Kernel:
         self.loop_count += 1
         function = ir.Function(self.module, signature, name)
         function.linkage = "internal"
-        function.attributes.add("nounwind")
+        function.attributes = Attributes(("nounwind", '"prefer-vector-width"="512"'))
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         for argument in function.args:
             argument.add_attribute("noalias")

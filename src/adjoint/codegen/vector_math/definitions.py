@@ -142,7 +142,7 @@ class Emitter:
         return found
 
 
-class _Attributes(ir.values.FunctionAttributes):  # type: ignore[misc]
+class Attributes(ir.values.FunctionAttributes):  # type: ignore[misc]
     """Function attributes as written, also those that llvmlite has no name for."""
 
     def add(self, name: str) -> None:
@@ -157,7 +157,7 @@ def build(
     signature = ir.FunctionType(kind.float_type, [kind.float_type] * arity)
     function = ir.Function(scratch, signature, name)
     function.linkage = linkage
-    function.attributes = _Attributes(attributes)
+    function.attributes = Attributes(attributes)
     builder = ir.IRBuilder(function.append_basic_block())
     math = Arithmetic(builder, kind)
     result = body(math, *(Number(math, argument) for argument in function.args))
