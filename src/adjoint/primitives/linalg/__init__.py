@@ -4,6 +4,8 @@ from adjoint.primitives.linalg import (  # noqa: F401
     determinants,
     factorizations,
     inverses,
+    least_squares,
+    namespace,
     norms,
     singular,
     solving,
