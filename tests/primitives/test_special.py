@@ -51,7 +51,7 @@ def sample(entry: Entry, name: str, count: int = 6) -> list[Any]:
     points: list[Any] = []
     for lo, hi in entry.domain:
         values = lo + (hi - lo) * random.uniform(0.05, 0.95, count)
-        points.append(int(lo) if lo == hi and lo == int(lo) else values)
+        points.append(int(lo) if lo == hi and lo == int(lo) else lo if lo == hi else values)
     return points
 
 
@@ -93,7 +93,8 @@ def assert_agrees(entry: Entry, index: int, got: Any, f: Callable[[Any], Any], p
         f"differences of {entry.name} are no witness: error {error}, scale {scale}"
     )
     gap = np.abs(got - want)
-    assert np.all(gap <= tolerance * scale + 10 * error), (
+    allowed = (tolerance + 1e3 * entry.accuracy) * scale + 10 * error
+    assert np.all(gap <= allowed), (
         f"∂{entry.name}/∂x{index} at {points}: got {got}, differences give {want} ± {error}"
     )
 
@@ -195,7 +196,7 @@ NUMPY_PARTIALS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {
     np.square: (lambda a, y: 2 * a,),
 }  # fmt: skip
 PREDICATES = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.logical_and,
-              np.logical_or, np.isneginf}  # fmt: skip
+              np.logical_or}
 
 
 def push(partials: Any, operands: tuple[Any, ...], value: Any) -> Dual:
@@ -227,7 +228,6 @@ def apply_to_duals(kernel: Kernel, operands: tuple[Any, ...]) -> Any:
     return push(kernel.partials, operands, value)
 
 
-# np.isneginf is a Python function: through it a dual arrives as __array_function__ would.
 SINGLE = {"smirnov", "smirnovi", "_smirnovp"}
 
 
@@ -255,3 +255,189 @@ def test_second_derivative_of_a_partial(
             got = tangent_of(partial(*duals, value))
         got = np.broadcast_to(got, np.shape(f(*points)))
         assert_agrees(entry, j, got, plain_first[j], points, 1e-7)
+
+
+# mpmath -----------------------------------------------------------------------------------------
+
+P = lambda a, x: mp.gammainc(a, 0, x, regularized=True)  # noqa: E731
+I = lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True)  # noqa: E731, E741
+REFERENCES: dict[str, Callable[..., Any]] = {
+    "gamma": mp.gamma, "gammaln": lambda x: mp.log(abs(mp.gamma(x))), "loggamma": mp.loggamma,
+    "rgamma": mp.rgamma, "psi": mp.digamma, "beta": mp.beta,
+    "betaln": lambda a, b: mp.log(mp.beta(a, b)), "binom": mp.binomial, "poch": mp.rf,
+    "gammainc": P, "gammaincc": lambda a, x: 1 - P(a, x), "betainc": I,
+    "betaincc": lambda a, b, x: 1 - I(a, b, x), "_zeta": mp.zeta, "_riemann_zeta": mp.zeta,
+    "chdtr": lambda v, x: P(v / 2, x / 2), "gdtr": lambda a, b, x: P(b, a * x),
+    "fdtr": lambda m, n, x: I(m / 2, n / 2, m * x / (n + m * x)),
+    "stdtr": lambda v, t: 1 - I(v / 2, mp.mpf(1) / 2, v / (v + t * t)) / 2,
+    "erf": mp.erf, "erfc": mp.erfc, "erfi": mp.erfi, "erfinv": mp.erfinv, "ndtr": mp.ncdf,
+    "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x), "log_ndtr": lambda x: mp.log(mp.ncdf(x)),
+    "dawsn": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+    "jv": mp.besselj, "yv": mp.bessely, "iv": mp.besseli, "kv": mp.besselk,
+    "ive": lambda v, x: mp.exp(-x) * mp.besseli(v, x), "kve": lambda v, x: mp.exp(x) * mp.besselk(v, x),
+    "struve": mp.struveh, "modstruve": mp.struvel, "ellipk": mp.ellipk, "ellipe": mp.ellipe,
+    "ellipkinc": mp.ellipf, "ellipeinc": mp.ellipe, "elliprc": mp.elliprc, "elliprf": mp.elliprf,
+    "elliprd": mp.elliprd, "elliprg": mp.elliprg, "elliprj": mp.elliprj, "agm": mp.agm,
+    "hyp0f1": mp.hyp0f1, "hyp1f1": mp.hyp1f1, "hyp2f1": mp.hyp2f1, "hyperu": mp.hyperu,
+    "expi": mp.ei, "exp1": mp.e1, "expn": mp.expint, "spence": lambda x: mp.polylog(2, 1 - x),
+    "kernel sici_0": mp.si, "kernel sici_1": mp.ci, "kernel shichi_0": mp.shi,
+    "kernel shichi_1": mp.chi, "kernel fresnel_0": mp.fresnels, "kernel fresnel_1": mp.fresnelc,
+    "kernel airy_0": mp.airyai, "kernel airy_2": mp.airybi,
+    "berp": lambda x: mp.diff(lambda t: mp.ber(0, t), x),
+    "keip": lambda x: mp.diff(lambda t: mp.kei(0, t), x),
+    "kernel ellipj_0": lambda u, m: mp.ellipfun("sn", u, m=m),
+    "kernel ellipj_2": lambda u, m: mp.ellipfun("dn", u, m=m),
+    "expit": mp.sigmoid if hasattr(mp, "sigmoid") else lambda x: 1 / (1 + mp.exp(-x)),
+    "exprel": lambda x: mp.expm1(x) / x, "boxcox": lambda x, v: (x**v - 1) / v,
+    "inv_boxcox": lambda y, v: mp.exp(mp.log1p(v * y) / v),
+    "pseudo_huber": lambda d, r: d**2 * (mp.sqrt(1 + (r / d) ** 2) - 1),
+    "_lambertw": lambda z, k, tol: mp.lambertw(z, k), "eval_legendre": mp.legendre,
+    "eval_jacobi": mp.jacobi, "eval_gegenbauer": mp.gegenbauer, "eval_genlaguerre": mp.laguerre,
+    "eval_hermite": mp.hermite, "eval_chebyt": mp.chebyt,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_partials_agree_with_mpmath(name: str) -> None:
+    entry, reference = ENTRIES[name], REFERENCES[name]
+    points = sample(entry, name, count=2)
+    value = function_of(entry)(*points)
+    for index, partial in enumerate(entry.partials):
+        if isinstance(partial, str):
+            continue
+        got = np.broadcast_to(partial(*points, value), value.shape)
+        for k, at in enumerate(zip(*np.broadcast_arrays(*points, value), strict=True)):
+            exact = [p if isinstance(p, int) else mp.mpf(float(x))
+                     for p, x in zip(points, at, strict=False)]  # fmt: skip
+            orders = tuple(int(j == index) for j in range(len(exact)))
+            with mp.workdps(25):
+                where = exact[0] if len(exact) == 1 else tuple(exact)
+                want = mp.diff(reference, where, orders[0] if len(exact) == 1 else orders)
+            want = complex(want) if np.iscomplexobj(got) else float(want)
+            size = abs(want) + 1e-3 * abs(at[-1])
+            assert abs(got[k] - want) <= 1e-10 * size, (name, index, exact, got[k], want)
+
+
+# Edges ------------------------------------------------------------------------------------------
+
+EDGES = [
+    ("xlogy", 0, (0.0, 0.0), -np.inf), ("xlogy", 1, (0.0, 0.0), 0.0), ("xlogy", 1, (0.0, 2.0), 0.0),
+    ("entr", 0, (0.0,), np.inf), ("rel_entr", 0, (0.0, 1.0), -np.inf),
+    ("kl_div", 1, (0.0, 0.0), 1.0), ("rgamma", 0, (-3.0,), -6.0), ("rgamma", 0, (0.0,), 1.0),
+    ("binom", 1, (3.0, 5.0), 0.05), ("poch", 0, (-3.0, 2.0), -5.0), ("poch", 0, (0.0, 3.0), 2.0),
+    ("gammainc", 0, (2.0, 0.0), 0.0), ("gammainc", 1, (1.0, 0.0), 1.0),
+    ("gammainc", 1, (0.5, 0.0), np.inf), ("gammainc", 1, (2.0, 0.0), 0.0),
+    ("betainc", 2, (1.0, 3.0, 0.0), 3.0), ("betainc", 0, (2.0, 3.0, 1.0), 0.0),
+    ("ellipk", 0, (0.0,), np.pi / 8), ("ellipe", 0, (0.0,), -np.pi / 8),
+    ("ellipkinc", 1, (np.pi / 2, 0.0), np.pi / 8), ("ellipe", 0, (1.0,), -np.inf),
+    ("exprel", 0, (0.0,), 0.5), ("exprel", 0, (-np.inf,), 0.0), ("spence", 0, (1.0,), -1.0),
+    ("boxcox", 1, (3.0, 0.0), np.log(3) ** 2 / 2), ("boxcox", 1, (0.0, 2.0), 0.25),
+    ("inv_boxcox", 1, (2.0, 0.0), -2 * np.exp(2)), ("powm1", 1, (0.0, 2.0), 0.0),
+    ("j1", 0, (0.0,), 0.5), ("i1", 0, (0.0,), 0.5), ("i0e", 0, (0.0,), 0.0),
+    ("jv", 0, (0.0, 0.0), -np.inf), ("jv", 0, (1.0, 0.0), 0.0), ("kv", 0, (0.0, 2.0), 0.0),
+    ("expit", 0, (-1000.0,), 0.0), ("log_ndtr", 0, (-1e8,), 1e8), ("log_ndtr", 0, (1e3,), 0.0),
+    ("erfcx", 0, (1e6,), -1 / np.sqrt(np.pi) * 1e-12), ("huber", 1, (1.0, 1.0), 1.0),
+    ("erfinv", 0, (1.0,), np.inf), ("eval_legendre", 1, (4, 1.0), 10.0),
+    ("eval_chebyt", 1, (3, -1.0), 9.0), ("eval_legendre", 1, (0, 0.3), 0.0),
+    ("eval_hermite", 1, (0, 0.3), 0.0), ("berp", 0, (0.0,), 0.0), ("beip", 0, (0.0,), 0.5),
+    ("_lambertw", 0, (0.0, 0, 1e-8), 1.0), ("struve", 1, (0.0, 0.0), 2 / np.pi),
+    ("stdtr", 1, (4.0, 0.0), 0.375), ("expn", 1, (0, 1.0), -2 / np.e),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "index", "at", "want"), EDGES)
+def test_edges(name: str, index: int, at: tuple[float, ...], want: float) -> None:
+    row = ROWS[name]
+    partial = row.partials[index]
+    assert callable(partial)
+    got = partial(*at, row.ufunc()(*at))
+    assert np.isclose(got, want, rtol=1e-10, atol=1e-16), got
+
+
+COMPLEX = ["gamma", "loggamma", "rgamma", "psi", "erf", "erfc", "erfcx", "erfi", "dawsn", "wofz",
+           "jv", "iv", "kv", "kve", "hankel1", "hankel1e", "hankel2e", "exp1", "expi", "hyp1f1",
+           "hyp2f1", "_lambertw", "wrightomega", "ndtr", "log_ndtr", "kernel sici_0", "elliprf",
+           "kernel shichi_1", "kernel fresnel_0", "kernel airy_3", "eval_jacobi", "xlogy"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_holomorphic_partial_along_the_imaginary_axis(name: str) -> None:
+    entry = ENTRIES[name]
+    assert entry.holomorphic
+    index = {"_lambertw": 0, "elliprf": 0, "xlogy": 0}.get(name, len(entry.partials) - 1)
+    points = [p if isinstance(p, int) else p[:4] if np.ndim(p) else p for p in sample(entry, name)]
+    points[index] = points[index] + 0.4j
+    f, partial = function_of(entry), entry.partials[index]
+    assert callable(partial)
+    want, error = ridders(lambda t: moved(f, points, index)(points[index] + 1j * t) / 1j, 0.0, 0.2)
+    got = partial(*points, f(*points))
+    assert np.all(abs(got - want) <= 1e-8 * (1e-3 + abs(want)) + 10 * error), (got, want, error)
+
+
+# The tables -------------------------------------------------------------------------------------
+
+
+def test_every_ufunc_has_a_row_or_a_reason() -> None:
+    ufuncs = {u.__name__ for u in vars(sc).values() if isinstance(u, np.ufunc)}
+    assert ufuncs - set(ROWS) - set(WITHOUT_DERIVATIVE) == set()
+    assert set(ROWS) & set(WITHOUT_DERIVATIVE) == set()
+    for name, reason in WITHOUT_DERIVATIVE.items():
+        assert name in ufuncs
+        assert len(reason.split()) >= 5
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_row_fits_its_ufunc(row: SpecialRow) -> None:
+    ufunc = row.ufunc()
+    assert isinstance(ufunc, np.ufunc)
+    assert ufunc.__name__ == row.name
+    assert len(row.domain) == ufunc.nin
+    assert len(row.components) == (ufunc.nout if ufunc.nout > 1 else 0)
+    for part in row.components or (row,):
+        assert len(part.partials) == ufunc.nin
+        assert all(callable(p) or len(p.split()) >= 5 for p in part.partials)
+        assert any(callable(p) for p in part.partials) or row.name == "_smirnovp"
+    for index, component in enumerate(row.components):
+        points = sample(component, row.name)
+        assert np.array_equal(component(*points), ufunc(*points)[index], equal_nan=True)
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_kernel_keeps_shape_and_type(kernel: Kernel) -> None:
+    points = sample(kernel, kernel.name)
+    wide = kernel(*points)
+    assert wide.shape == (6,)
+    assert wide.dtype in (np.float64, np.complex128)
+    if kernel.accuracy < 1e-9:  # SciPy's spheroidal functions loop for ever on some float32
+        narrow = kernel(*(np.float32(p) if isinstance(p, np.ndarray) else p for p in points))
+        assert narrow.dtype.itemsize * 2 == wide.dtype.itemsize
+    one = kernel(*(p[0] if isinstance(p, np.ndarray) else p for p in points))
+    assert np.shape(one) == ()
+    assert np.allclose(one, wide[0], rtol=1e-12)
+    if kernel.source:
+        pasted = kernel.source.format(*(f"points[{k}]" for k in range(len(points))))
+        import scipy
+
+        assert np.allclose(eval(pasted, {"scipy": scipy, "points": points}), wide, rtol=1e-12)
+
+
+def test_kernel_of_a_real_parameter_refuses_complex_operands() -> None:
+    partial = ROWS["jv"].partials[0]
+    assert callable(partial)
+    with pytest.raises(DtypeError, match="Bessel function J in its order needs real.*complex128"):
+        partial(1.0, 2.0 + 1j, 0.0)
+
+
+def test_hypergeometric_kernel_refuses_where_digits_are_lost() -> None:
+    partial = ROWS["hyp0f1"].partials[0]
+    assert callable(partial)
+    with pytest.raises(ArgumentValueError, match=r"ten digits; at z = -900\.0 it does not"):
+        partial(1.5, -900.0, 0.0)
+
+
+def test_the_tables_do_not_import_scipy() -> None:
+    program = (
+        "import sys, adjoint.primitives.special as s; assert 'scipy' not in sys.modules;"
+        "s.load_rows(); assert 'scipy.special' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)

@@ -122,6 +122,7 @@ LINE: Domain = ((-5.0, 4.0),)
 RIGHT: Domain = ((0.3, 4.0),)
 # Zhang and Jin's rational approximations, which the integrals below use, have about this accuracy.
 COARSE = 1e-7
+COARSER = 1e-5
 
 AIRY = (
     _component("airy", 0, lambda z, y: special.airy(z)[1], LINE, r"\mathrm{Ai}", holomorphic=True),
@@ -144,10 +145,10 @@ AIRYE = (
     _component("airye", 3, lambda z, y: z * special.airye(z)[2] - _falling(z) * y, RIGHT),
 )
 ITAIRY = (
-    _component("itairy", 0, lambda x, y: special.airy(x)[0], RIGHT, accuracy=COARSE),
-    _component("itairy", 1, lambda x, y: special.airy(x)[2], RIGHT, accuracy=COARSE),
-    _component("itairy", 2, lambda x, y: special.airy(-x)[0], RIGHT, accuracy=COARSE),
-    _component("itairy", 3, lambda x, y: special.airy(-x)[2], RIGHT, accuracy=COARSE),
+    _component("itairy", 0, lambda x, y: special.airy(x)[0], RIGHT, accuracy=COARSER),
+    _component("itairy", 1, lambda x, y: special.airy(x)[2], RIGHT, accuracy=COARSER),
+    _component("itairy", 2, lambda x, y: special.airy(-x)[0], RIGHT, accuracy=COARSER),
+    _component("itairy", 3, lambda x, y: special.airy(-x)[2], RIGHT, accuracy=COARSER),
 )
 ITJ0Y0 = (
     _component("itj0y0", 0, lambda x, y: special.j0(x), RIGHT, accuracy=COARSE),

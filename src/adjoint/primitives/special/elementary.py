@@ -18,7 +18,7 @@ STEP = "is constant between its jumps"
 
 def _boxcox_in_lambda(x, logarithm, lam):  # type: ignore[no-untyped-def]
     # (e^(λL) − 1)/λ = L exprel(λL); at L = −∞ and λ > 0 it is −1/λ.
-    edge = np.logical_and(np.isneginf(logarithm), lam > 0)
+    edge = np.logical_and(logarithm == -np.inf, lam > 0)
     L = np.where(edge, 0.0, logarithm)
     return np.where(edge, 1 / np.where(edge, lam, 1.0) ** 2, L**2 * exprel_derivative(1)(lam * L))
 

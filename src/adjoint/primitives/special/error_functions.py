@@ -14,10 +14,10 @@ ROOT_PI = sqrt(pi)
 ROOT_2_PI = sqrt(2 * pi)
 
 
-def _component(name: str, index: int, partial, latex: str = "", lo: float = -4.0):  # type: ignore[no-untyped-def]
+def _component(name: str, index: int, partial, latex: str = ""):  # type: ignore[no-untyped-def]
     ufunc = getattr(special, name)
     return Kernel(
-        f"{name}_{index}", lambda x: ufunc(x)[index], (partial,), ((lo, 4.0),), latex,
+        f"{name}_{index}", lambda x: ufunc(x)[index], (partial,), ((-4.0 if name == "fresnel" else 0.2, 4.0),), latex,
         holomorphic=name == "fresnel", source=f"scipy.special.{name}({{0}})[{index}]",
     )  # fmt: skip
 
@@ -74,6 +74,8 @@ ROWS: list[SpecialRow] = [
         lambda h, a, y: np.exp(-(h**2) * (1 + a**2) / 2) / (2 * pi * (1 + a**2)),
     ), ((-2.0, 2.0), (-2.0, 2.0)), r"T", accuracy=1e-14),
     SpecialRow("fresnel", (), ((-4.0, 4.0),), components=FRESNEL, holomorphic=True),
-    SpecialRow("modfresnelp", (), ((-4.0, 4.0),), components=PLUS),
-    SpecialRow("modfresnelm", (), ((-4.0, 4.0),), components=MINUS),
+    SpecialRow("modfresnelp", (), ((0.2, 4.0),), components=PLUS,
+               notes="SciPy's own value of F is wrong for x < 0; its derivative here is not"),
+    SpecialRow("modfresnelm", (), ((0.2, 4.0),), components=MINUS,
+               notes="SciPy's own value of F is wrong for x < 0; its derivative here is not"),
 ]  # fmt: skip

@@ -67,7 +67,8 @@ class SpecialRow:
         from scipy import special
         from scipy.special import _ufuncs
 
-        return getattr(special if hasattr(special, self.name) else _ufuncs, self.name)
+        # special._lambertw is a module; the ufunc of that name is in _ufuncs.
+        return getattr(_ufuncs if self.name.startswith("_") else special, self.name)
 
 
 def apply_kernel(kernel: Kernel, operands: tuple[Any, ...]) -> Any:

@@ -217,7 +217,7 @@ RATIO = [
         lambda m, p, x, n: -_f_in_dfn(m, n, x) / _f_in_dfd(m, n, x),
         lambda m, p, x, n: 1 / _f_in_dfd(m, n, x),
         lambda m, p, x, n: -_f_in_x(m, n, x) / _f_in_dfd(m, n, x),
-    ), ((2.0, 4.0), (0.7, 0.75), (2.0, 2.5)), accuracy=1e-12),
+    ), ((2.0, 4.0), (0.7, 0.75), (2.0, 2.5)), accuracy=1e-9),
     SpecialRow("nrdtrimn", (
         lambda p, s, x, y: -s * ROOT_2_PI * np.exp(special.ndtri(p) ** 2 / 2),
         lambda p, s, x, y: -special.ndtri(p),
@@ -263,7 +263,8 @@ MIXTURES = [
         NONCENTRAL,
         lambda m, n, p, f, nc: 1 / _noncentral_f_parts(m, n, nc, f)[1],
         lambda m, n, p, f, nc: -_noncentral_f_parts(m, n, nc, f)[0] / _noncentral_f_parts(m, n, nc, f)[1],
-    ), ((2.0, 4.0), (3.0, 6.0), (0.3, 0.4), (2.5, 3.0)), accuracy=1e-10),
+    ), ((2.0, 4.0), (3.0, 6.0), (0.3, 0.4), (2.5, 3.0)), accuracy=1e-5,
+        notes="SciPy stops the search for nc at a residual of about 1e-5"),
     SpecialRow("nctdtr", (
         NONCENTRAL,
         lambda df, nc, t, y: _t_parts(df, nc, t)[1],
@@ -278,7 +279,7 @@ MIXTURES = [
         NONCENTRAL,
         lambda df, p, t, nc: 1 / _t_parts(df, nc, t)[1],
         lambda df, p, t, nc: -_t_parts(df, nc, t)[0] / _t_parts(df, nc, t)[1],
-    ), ((2.0, 9.0), (0.2, 0.8), (0.2, 3.0)), accuracy=1e-10),
+    ), ((2.0, 9.0), (0.2, 0.8), (0.2, 3.0)), accuracy=1e-8),
 ]  # fmt: skip
 
 ROWS: list[SpecialRow] = [*GAMMA, *BETA, *RATIO, *MIXTURES]

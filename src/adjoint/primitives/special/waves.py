@@ -85,11 +85,12 @@ for _shape, _characteristic, _outside in (
     ("pro", special.pro_cv, (1.3, 3.0)),
     ("obl", special.obl_cv, (0.3, 3.0)),
 ):
-    for _part, _span in (("ang1", (-0.7, 0.7)), ("rad1", _outside), ("rad2", _outside)):
+    # The functions of the second kind (rad2) are missing: see `without`.
+    for _part, _span in (("ang1", (-0.7, 0.7)), ("rad1", _outside)):
         _kind = "pro" if _shape == "pro" else "obl_" + _part[:3]
-        _counts = ((1.0, 1.0), (2.0, 2.0), (0.5, 2.0))
-        _add(f"{_shape}_{_part}", (WHOLE, WHOLE, FIXED), (*_counts, _span),
+        _value = float(_characteristic(1, 2, 1.0))
+        _add(f"{_shape}_{_part}", (WHOLE, WHOLE, FIXED), ((1.0, 1.0), (2.0, 2.0), (0.5, 2.0), _span),
              _spheroidal(_kind, _characteristic, False))  # fmt: skip
         _add(f"{_shape}_{_part}_cv", (WHOLE, WHOLE, FIXED, FIXED),
-             ((1.0, 1.0), (2.0, 2.0), (1.0, 1.0), (6.0, 6.0), _span),
+             ((1.0, 1.0), (2.0, 2.0), (1.0, 1.0), (_value, _value), _span),
              _spheroidal(_kind, _characteristic, True))  # fmt: skip
