@@ -155,6 +155,7 @@ def rows(bits: int) -> list[Row]:
         Row("ERF", erf, _one, 0, mpf("0.4226"), bits + 4),
         Row("ERFC", lambda t: _scaled_erfc(t, centre), _one, -1, t_top, bits + 5),
         Row("CBRT", lambda m: mpmath.cbrt(1 / m), _one, 1, 2, 19 if double else 9),
+        Row("EXP2_WIDE", lambda r: mpf(2) ** r, _one, -0.5, 0.5, 28),
         Row("POW", power, lambda z: z * z, mpf("1e-9"), log_z, 70 if double else 36),
     ]
 
@@ -172,7 +173,9 @@ def rounded(value: mpf, bits: int) -> float:
 def emit(bits: int, suffix: str) -> None:
     """Print one tuple per row."""
     for row in rows(bits):
-        if row.name == "POW" and bits == 24:
+        if row.name == "EXP2_WIDE" and bits == 53:
+            continue
+        if row.name == "EXP2_WIDE" or (row.name == "POW" and bits == 24):
             suffix_bits = 53  # float32 powers are computed in float64
         else:
             suffix_bits = bits

@@ -22,8 +22,8 @@ def _erfc_of_positive(math: Arithmetic, x: Number) -> Number:
     slope = math.polynomial(t, coefficients[1:])
     p, p_low = math.fast_two_sum(coefficients[0], slope * t)
     square, square_low = math.two_product(x, x)
-    n, bits, r, second = reduced(math, -square)
-    e, e_low = math.fast_two_sum(1.0, r + second)
+    n, bits, near = reduced(math, -square)
+    e, e_low = math.fast_two_sum(1.0, near)
     # (p + p_low) (e + e_low) (1 − square_low) / (1 + 2x), one rounding at the end
     product, rounding = math.two_product(p, e)
     low = math.fma(p, math.fma(e, -square_low, e_low), math.fma(p_low, e, rounding))

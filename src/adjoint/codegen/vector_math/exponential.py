@@ -12,17 +12,17 @@ from adjoint.codegen.vector_math.constants import parts
 from adjoint.codegen.vector_math.ir_helpers import INFINITY, Arithmetic, Bits, Number
 
 
-def reduced(math: Arithmetic, x: Number) -> tuple[Number, Bits, Number, Number]:
-    """n (as number and bits), the remainder r = x − n ln 2, and r² E(r) = exp r − 1 − r."""
+def reduced(math: Arithmetic, x: Number) -> tuple[Number, Bits, Number]:
+    """n (as number and bits), and exp r − 1 for the remainder r = x − n ln 2."""
     n, bits = math.nearest_integer(x, parts(math, "log2(e)")[0])
     high, low, _ = parts(math, "ln2")
     r = math.fma(n, -low, math.fma(n, -high, x))
-    return n, bits, r, square_term(math, r)
+    return n, bits, math.fma(r * r, _quadratic(math, r), r)
 
 
-def square_term(math: Arithmetic, r: Number) -> Number:
-    """exp r − 1 − r."""
-    return r * r * math.polynomial(r, c.EXP_F64 if math.double else c.EXP_F32)
+def _quadratic(math: Arithmetic, r: Number) -> Number:
+    """E(r) = (exp r − 1 − r) / r²"""
+    return math.polynomial(r, c.EXP_F64 if math.double else c.EXP_F32)
 
 
 def scaled_by_power(
@@ -44,14 +44,14 @@ def scaled_by_power(
 def exp(math: Arithmetic, x: Number) -> Number:
     """eˣ"""
     low, high = math.choose(-746.0, -104.0), math.choose(710.0, 88.8)
-    n, bits, r, square = reduced(math, math.clamp(x, low, high))
-    return scaled_by_power(math, 1.0 + (r + square), n, bits)
+    n, bits, near = reduced(math, math.clamp(x, low, high))
+    return scaled_by_power(math, 1.0 + near, n, bits)
 
 
 def half_exp(math: Arithmetic, x: Number) -> Number:
     """eˣ / 2 for x ≥ 0, finite wherever sinh and cosh are."""
-    n, bits, r, square = reduced(math, math.smaller(math.choose(710.6, 89.5), x))
-    return scaled_by_power(math, 1.0 + (r + square), n, bits, less=1)
+    n, bits, near = reduced(math, math.smaller(math.choose(710.6, 89.5), x))
+    return scaled_by_power(math, 1.0 + near, n, bits, less=1)
 
 
 def exp_of_sum(math: Arithmetic, x: Number, tail: Number) -> tuple[Number, Number]:
@@ -76,7 +76,7 @@ def exp2_of_sum(math: Arithmetic, n: Number, bits: Bits, f: Number, tail: Number
     high, low, _ = parts(math, "ln2")
     r = f * high
     error = math.fma(f, high, -r) + f * low
-    square = square_term(math, r)
+    square = r * r * _quadratic(math, r)
     if tail is not None:
         error = math.fma(tail, high, error)
         error = math.fma(error, r + square, error)
@@ -90,7 +90,7 @@ def reduced_with_tail(math: Arithmetic, x: Number) -> tuple[Number, Bits, Number
     exact = math.fma(n, -high, x)
     r = math.fma(n, -low, exact)
     missing = math.fma(n, -low, exact - r)
-    return n, bits, r, square_term(math, r) + missing
+    return n, bits, r, math.fma(r * r, _quadratic(math, r), missing)
 
 
 def expm1(math: Arithmetic, x: Number) -> Number:

@@ -21,22 +21,24 @@ def tail_of_log(math: Arithmetic, f: Number) -> Number:
     return math.fma(s, half_square + remainder, -half_square)
 
 
-def split(math: Arithmetic, x: Number) -> tuple[Number, Number]:
-    """k and m with x = 2ᵏ m and √½ ≤ m < √2, for finite x > 0, subnormal numbers included.
+def split(math: Arithmetic, x: Number, subnormal: bool = True) -> tuple[Number, Number]:
+    """k and m with x = 2ᵏ m and √½ ≤ m < √2, for finite x > 0, subnormal ones if so asked.
 
     The exponent becomes a number by writing it into the last places of 2^mantissa_bits, since AVX2
     has no conversion from 64-bit integers.
     """
     form = math.format
-    subnormal = x < form.smallest_normal
-    lift = form.mantissa_bits + 2
-    lifted = math.select(subnormal, x * 2.0**lift, x)
+    offset: Number | float = 2.0**form.mantissa_bits + form.bias
+    if subnormal:
+        small = x < form.smallest_normal
+        lift = form.mantissa_bits + 2
+        offset = math.select(small, offset + lift, offset)
+        x = math.select(small, x * 2.0**lift, x)
     one = form.bias << form.mantissa_bits
     root_half = math.choose(0x3FE6A09E667F3BCD, 0x3F3504F3)
-    shifted = lifted.bits() + (one - int(root_half))
+    shifted = x.bits() + (one - int(root_half))
     field = (shifted >> form.mantissa_bits) | _pattern_of_integer(math)
-    offset = 2.0**form.mantissa_bits + form.bias
-    k = field.number() - math.select(subnormal, offset + lift, offset)
+    k = field.number() - offset
     mantissa = (shifted & ((1 << form.mantissa_bits) - 1)) + int(root_half)
     return k, mantissa.number()
 

@@ -42,34 +42,36 @@ def _log2_of_positive(math: Arithmetic, x: Number) -> tuple[Number, Number]:
     return math.fast_two_sum(high, low + result_low)
 
 
-def _log2_for_float32(math: Arithmetic, x: Number) -> tuple[Number, Number | None]:
-    """log₂ x in float64, good to 40 bits: enough for a float32 power."""
-    k, m = split(math, x)
-    s = (m - 1.0) / (m + 1.0)
-    z = s * s
-    leading, first = parts(math, "2/ln2")[0], parts(math, "2/(3 ln2)")[0]
-    return math.fma(s, math.polynomial(z, (leading, first, *c.POW_F32)), k), None
-
-
-def _exp2_of_product(math: Arithmetic, y: Number, high: Number, low: Number | None) -> Number:
+def _exp2_of_product(math: Arithmetic, y: Number, high: Number, low: Number) -> Number:
     """2^(y (high + low))"""
     product = math.clamp(y * high, -1080.0, 1024.0)
-    error = None
-    if low is not None:
-        error = math.fma(y, low, math.fma(y, high, -product))
-        # Where the product was clamped, or an operand infinite, the error means nothing.
-        error = math.select((product > -1080.0) & (product < 1024.0), error, 0.0)
+    error = math.fma(y, low, math.fma(y, high, -product))
+    # Where the product was clamped, or an operand infinite, the error means nothing.
+    error = math.select((product > -1080.0) & (product < 1024.0), error, 0.0)
     n, bits = math.nearest_integer(product)
     return exp2_of_sum(math, n, bits, product - n, error)
 
 
 def _magnitude(math: Arithmetic, x: Number, y: Number) -> Number:
-    """|x|ʸ for finite x ≠ 0; float32 goes through float64."""
-    if math.double:
-        return _exp2_of_product(math, y, *_log2_of_positive(math, x))
-    wide_x, wide_y = math.widen(x), math.widen(y)
-    wide = wide_x.math
-    return math.narrow(_exp2_of_product(wide, wide_y, *_log2_for_float32(wide, wide_x)))
+    """xʸ for x ≥ 0 or NaN, but for 0⁰, ∞⁰ and 1^±∞"""
+    high, low = _log2_of_positive(math, x)
+    return _exp2_of_product(math, y, _log2_with_edges(math, x, high), low)
+
+
+def _magnitude_of_float32(math: Arithmetic, x: Number, y: Number) -> Number:
+    """The same by float64: a relative error of 2⁻⁴⁰ in log₂ x and 2⁻³² in the power is enough."""
+    k, m = split(math, x, subnormal=False)
+    s = (m - 1.0) / (m + 1.0)
+    leading, first = parts(math, "2/ln2")[0], parts(math, "2/(3 ln2)")[0]
+    log2 = math.fma(s, math.polynomial(s * s, (leading, first, *c.POW_F32)), k)
+    product = math.clamp(y * _log2_with_edges(math, x, log2), -200.0, 200.0)
+    n, bits = math.nearest_integer(product)
+    return math.polynomial(product - n, c.EXP2_WIDE_F32) * math.power_of_two(bits)
+
+
+def _log2_with_edges(math: Arithmetic, x: Number, log2: Number) -> Number:
+    """−∞ for x = 0; ∞ and NaN of themselves"""
+    return math.select(x.equals(0.0), -INFINITY, math.select(x < INFINITY, log2, x))
 
 
 def _is_integer(math: Arithmetic, y: Number) -> Flag:
@@ -79,21 +81,19 @@ def _is_integer(math: Arithmetic, y: Number) -> Flag:
 def pow(math: Arithmetic, x: Number, y: Number) -> Number:
     """xʸ with the special values of C's pow."""
     positive = abs(x)
-    finite = (positive > 0.0) & (positive < INFINITY)
-    result = _magnitude(math, math.select(finite, positive, 1.0), y)
-    # |x| = 0 or ∞: 0 or ∞ by the sign of y.
-    edge = math.select(positive.equals(0.0) ^ (y > 0.0), INFINITY, 0.0)
-    result = math.select(finite, result, edge)
-    half = y * 0.5
+    if math.double:
+        result = _magnitude(math, positive, y)
+    else:
+        wide = math.widen(positive)
+        result = math.narrow(_magnitude_of_float32(wide.math, wide, math.widen(y)))
     integer = _is_integer(math, y)
-    odd = integer & ~_is_integer(math, half) & (abs(y) < INFINITY)
+    # Infinite and huge y count as even integers.
+    odd = integer & ~_is_integer(math, y * 0.5)
     result = math.select(odd, math.copysign(result, x), result)
-    result = math.select((x < 0.0) & finite & ~integer, NAN, result)
-    result = math.select(x.is_nan() | y.is_nan(), NAN, result)
+    result = math.select((x < 0.0) & (x > -INFINITY) & ~integer, NAN, result)
     # 1 ** anything, anything ** 0 and (−1) ** ±∞ are 1, even where the other operand is NaN.
-    infinite = abs(y).equals(INFINITY)
-    one = x.equals(1.0) | y.equals(0.0) | (x.equals(-1.0) & infinite)
-    return math.select(one, 1.0, result)
+    opposite = positive.equals(1.0) & abs(y).equals(INFINITY)
+    return math.select(x.equals(1.0) | y.equals(0.0) | opposite, 1.0, result)
 
 
 def cbrt(math: Arithmetic, x: Number) -> Number:

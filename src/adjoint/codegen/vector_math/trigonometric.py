@@ -47,16 +47,15 @@ def reduced(math: Arithmetic, x: Number) -> tuple[Bits, Number, Number]:
 
 def sine_term(math: Arithmetic, r: Number, z: Number, tail: Number) -> Number:
     """sin(r + tail) − r up to an eighth of the last place, with z = r²."""
-    cubic = r * z * math.polynomial(z, c.SIN_F64 if math.double else c.SIN_F32)
-    # tail · cos r, but cos r matters only where the last place of the sine is large.
-    return cubic + tail
+    # The tail counts cos r times, but that matters only where the last place of the sine is large.
+    return math.fma(r * z, math.polynomial(z, c.SIN_F64 if math.double else c.SIN_F32), tail)
 
 
 def cosine_terms(math: Arithmetic, r: Number, z: Number, tail: Number) -> tuple[Number, Number]:
     """cos(r + tail) as a sum of two numbers, with z = r²."""
-    quartic = z * z * math.polynomial(z, c.COS_F64 if math.double else c.COS_F32)
     high, low = math.fast_two_sum(1.0, z * -0.5)
-    return high, low + math.fma(r, -tail, quartic)
+    quartic = math.polynomial(z, c.COS_F64 if math.double else c.COS_F32)
+    return high, math.fma(z * z, quartic, math.fma(r, -tail, low))
 
 
 def _sine_or_cosine(math: Arithmetic, reduction: Reduction, use_cosine: int) -> Number:
