@@ -5,9 +5,10 @@ Run it pinned to one core, or the figures mean nothing:
     OPENBLAS_NUM_THREADS=1 taskset -c 0 python benchmarks/call_overhead.py
 
 Each figure is the median over rounds in which all contestants take turns, so that a slow moment
-of the machine hits them alike.  The clock is the processor time of this thread, which on an idle
-core is wall time; on a busy one, wall time mostly measures who was interrupted.  The kernels are written by hand in LLVM IR with libm's functions:
-this measures the entry, not the code generator.
+of the machine hits them alike, less the empty loop.  The clock is the processor time of this
+thread, which on an idle core is wall time; on a busy one, wall time mostly measures who was
+interrupted.  The kernels are written by hand in LLVM IR with libm's functions: this measures the
+entry, not the code generator.
 """
 
 from __future__ import annotations
