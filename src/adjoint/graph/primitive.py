@@ -80,6 +80,16 @@ class Primitive:
             f"{self.name} has no forward rule: {self.reasons.get('jvp', 'it was never given one')}."
         )
 
+    def pull_back(
+        self, primals: tuple[Any, ...], cts: Any, wanted: tuple[bool, ...], **params: Any
+    ) -> Any:
+        """The cotangents of the wanted operands and None for the others, in place of transposing
+        ``jvp``; ``cts`` are those of the results (None is zero), in a list if there are several."""
+        raise MissingRuleError(
+            f"{self.name} has no reverse rule: "
+            f"{self.reasons.get('pull_back', 'it was never given one')}."
+        )
+
     def transpose(
         self, ct: Operand, operands: tuple[Any, ...], position: int, **params: Any
     ) -> Operand:

@@ -105,6 +105,8 @@ class _Pullback:
                 continue
             elif primitive.linear and not (primitive.mixed and self._varies_nonlinearly(node)):
                 self._linear(node, ct, live)
+            elif primitive.has_rule("pull_back"):
+                self._own_rule(node, ct, live)
             else:
                 self._general(node, ct, live)
 
@@ -213,6 +215,21 @@ class _Pullback:
         )
         counts = primitive.transpose(np.where(live, 1.0, 0.0), ones, position, **node.params)
         return fit_shape(counts, shape) != 0
+
+    def _own_rule(self, node: Node, ct: Any, live: Any) -> None:
+        """Pulls back through a primitive whose reverse mode is more than its transposed forward
+        rule: a loop that stores its carries, a function with a rule of the user's."""
+        wanted = tuple(self.active(n) and _carries_tangent(n) for n in node.inputs)
+        primals = tuple(map(self.operand, node.inputs))
+        terms = node.primitive.pull_back(primals, ct, wanted, **node.params)
+        for parent, term in zip(node.inputs, terms, strict=True):
+            if term is None:
+                continue
+            reached = None
+            if live is not None:
+                reached = np.broadcast_to(np.any(live), parent.type.shape)
+                term = np.where(reached, term, 0.0)
+            self.add_to_input(parent, term, reached)
 
     def _general(self, node: Node, ct: Any, live: Any) -> None:
         """Transposes the forward rule after tracing it with unknown tangents."""

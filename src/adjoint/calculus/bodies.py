@@ -1,0 +1,140 @@
+"""Tracing what a user gives to `scan`, `while_loop` and `cond`, once, for unknown values.
+
+A loop carries values from one step to the next, so what comes out of its body has to be of the type
+that goes in.  Python numbers and integers at the start take on the type that the body returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError, StructureError
+from adjoint.graph.arraytype import ArrayType, describe, type_of
+from adjoint.graph.containers import Structure, flatten, leaf_names, numeric_leaf, unflatten
+from adjoint.graph.ir import Node
+from adjoint.graph.scope import Scope
+from adjoint.graph.sites import describe_site
+from adjoint.graph.tracer import Tracer
+from adjoint.primitives.control.body import as_node, unknowns
+
+_KINDS = "buifc"
+"""Booleans, integers, floats, complex numbers: a carry may only go up."""
+
+
+class Leaves:
+    """A container as operands: its leaves, their types and how they were nested."""
+
+    __slots__ = ("names", "structure", "types", "values")
+
+    def __init__(self, tree: Any, called: str, what: str) -> None:
+        leaves, self.structure = flatten(tree)
+        self.values = [numeric_leaf(leaf, called, what) for leaf in leaves]
+        self.values = [
+            np.asarray(v)[()] if isinstance(v, np.ndarray | list | tuple) else v
+            for v in self.values
+        ]
+        self.types = [v.node.type if isinstance(v, Tracer) else type_of(v) for v in self.values]
+        self.names = [f"{what}{n}" for n in leaf_names(self.structure, len(leaves))]
+
+    def tree(self, leaves: Sequence[Any]) -> Any:
+        return unflatten(self.structure, leaves)
+
+    def converted(self, types: Sequence[ArrayType]) -> list[Any]:
+        """The operands with exactly these dtypes."""
+        return [convert_to(v, t.dtype) for v, t in zip(self.values, types, strict=True)]
+
+
+def convert_to(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A plain or traced operand with this dtype, as NumPy has it."""
+    if isinstance(value, Tracer):
+        return value if value.dtype == dtype else value.astype(dtype)
+    return np.asarray(value).astype(dtype, copy=False)[()]
+
+
+def result_leaves(result: Any, called: str, who: str) -> tuple[list[Any], Structure]:
+    """What a body returned, as operands."""
+    leaves, structure = flatten(result)
+    return [numeric_leaf(leaf, called, f"the result of {who}") for leaf in leaves], structure
+
+
+def carry_nodes(
+    carry: Leaves, types: Sequence[ArrayType], leaves: Sequence[Any], structure: Structure,
+    called: str, who: str,
+) -> tuple[list[Node], list[ArrayType]]:  # fmt: skip
+    """The returned carry as nodes, and the types with which the loop has to start for them."""
+    if structure != carry.structure:
+        raise StructureError(
+            f"{called} needs {who} to return a carry nested like init.",
+            where=f"init: {carry.structure or 'one array'}\nreturned: {structure or 'one array'}",
+        )
+    nodes, needed = [], []
+    for name, type_, leaf in zip(carry.names, types, leaves, strict=True):
+        if not isinstance(leaf, Tracer) and _fits(leaf, type_):
+            leaf = convert_to(leaf, type_.dtype)
+        node = as_node(leaf)
+        nodes.append(node)
+        needed.append(_needed_type(name, type_, node, called, who))
+    return nodes, needed
+
+
+def _fits(number: Any, type_: ArrayType) -> bool:
+    """Whether a Python number stays what it is with this type."""
+    kind = type_of(number)
+    return kind.weak and _KINDS.index(kind.dtype.kind) <= _KINDS.index(type_.dtype.kind)
+
+
+def _needed_type(name: str, type_: ArrayType, node: Node, called: str, who: str) -> ArrayType:
+    got = node.type
+    if got.shape == type_.shape:
+        if got.dtype == type_.dtype:
+            return type_._replace(weak=False)
+        rises = _KINDS.index(got.dtype.kind) >= _KINDS.index(type_.dtype.kind)
+        exact = type_.dtype.kind in "iub" and np.result_type(type_.dtype, got.dtype) == got.dtype
+        if rises and (type_.weak or exact):
+            return got._replace(weak=False)
+    error = DtypeError if got.shape == type_.shape else ShapeMismatchError
+    way_out = (
+        f"start from an init of {got.dtype}, or return ….astype(np.{type_.dtype})."
+        if error is DtypeError
+        else f"start from an init of shape {got.shape}, or return one of shape {type_.shape}."
+    )
+    raise error(
+        f"{called} needs {who} to return the types it is given; {name} is {type_} going in and "
+        f"{got} coming out.",
+        where=describe_site(node.site),
+        hint=way_out,
+    )
+
+
+def settle(
+    trace: Callable[[Scope, list[Tracer], list[ArrayType]], tuple[Any, list[ArrayType]]],
+    scope: Callable[[], Scope],
+    carry: Sequence[ArrayType],
+    others: Sequence[ArrayType],
+) -> tuple[Any, list[ArrayType]]:
+    """Traces a body until the carry that it returns has the types that it was given.
+
+    Each round may only go up from Python numbers to a dtype, from integers to floats and from those
+    to complex numbers, so there are few.
+    """
+    types = list(carry)
+    while True:
+        with scope() as opened:
+            variables = unknowns(opened, [*types, *others])
+            result, needed = trace(opened, variables, types)
+        if needed == types:
+            return result, types
+        types = needed
+
+
+def pair(result: Any, called: str) -> tuple[Any, Any]:
+    """``(carry, y)`` as the body of a scan returned it."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ArgumentError(
+            f"{called} needs f to return (carry, y); it returned {describe(result)}.",
+            hint="return carry, None   # where no y is collected",
+        )
+    return result
