@@ -2,9 +2,12 @@
 
 from adjoint.primitives.linalg import (  # noqa: F401
     determinants,
+    equations,
     factorizations,
     inverses,
     least_squares,
+    lu,
+    matrix_functions,
     namespace,
     norms,
     singular,

@@ -123,3 +123,32 @@ def peek(operand: Any) -> Any:
 def smallest(dtype: Any) -> float:
     """The relative rounding error of a dtype."""
     return float(np.finfo(real_dtype(dtype)).eps)
+
+
+class DerivativeFamily(MatrixPrimitive):
+    """A function of a matrix together with all its derivatives D^m f(A)[E₁, …, E_m].
+
+    The operands are A and the directions.  Such a family is multilinear in the directions, and its
+    derivative in A is the member with one direction more, so it is closed under differentiation.
+    """
+
+    mixed = True
+    linear = tuple(range(1, 64))
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        lead = lead_shape(types, [2] * len(types))
+        return ArrayType((*lead, *types[0].shape[-2:]), np.result_type(*(t.dtype for t in types)))
+
+    def jvp(
+        self, out: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **params: Any
+    ) -> Any:
+        terms = []
+        for i, tangent in enumerate(tangents):
+            if tangent is not None:
+                found = list(primals)
+                if i == 0:
+                    found.append(tangent)
+                else:
+                    found[i] = tangent
+                terms.append(self(*found, **params))
+        return sum(terms[1:], terms[0])

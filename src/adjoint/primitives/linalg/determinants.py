@@ -18,8 +18,8 @@ from adjoint.graph.registry import implements, register
 from adjoint.graph.sites import here
 from adjoint.primitives.contraction import letter
 from adjoint.primitives.linalg.common import (
+    DerivativeFamily,
     MatrixPrimitive,
-    lead_shape,
     matrix,
     peek,
     real_dtype,
@@ -44,7 +44,7 @@ class Det(MatrixPrimitive):
         return np.einsum("...ij,...ij->...", COFACTOR(primals[0]), tangents[0])
 
 
-class Cofactor(MatrixPrimitive):
+class Cofactor(DerivativeFamily):
     """The m-th derivative of the cofactor matrix, D^m cof(A)[E₁, …, E_m].
 
     It is the matrix C with D^{m+1} det(A)[E₁, …, E_m, G] = Σ C ∘ G for every G.  The form is
@@ -58,8 +58,6 @@ class Cofactor(MatrixPrimitive):
     """
 
     name = "cofactor"
-    mixed = True
-    linear = tuple(range(1, 64))
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         a, directions = operands[0], operands[1:]
@@ -73,24 +71,6 @@ class Cofactor(MatrixPrimitive):
         rotated = [uh @ e @ v for e in directions]
         core = _mixed_minors(_products_outside(s, order), rotated, n, order)
         return phase[..., None, None] * (np.conj(u) @ core @ np.conj(vh))
-
-    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
-        lead = lead_shape(types, [2] * len(types))
-        return ArrayType((*lead, *types[0].shape[-2:]), np.result_type(*(t.dtype for t in types)))
-
-    def jvp(
-        self, out: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **params: Any
-    ) -> Any:
-        terms = []
-        for i, tangent in enumerate(tangents):
-            if tangent is not None:
-                found = list(primals)
-                if i == 0:
-                    found.append(tangent)
-                else:
-                    found[i] = tangent
-                terms.append(COFACTOR(*found))
-        return sum(terms[1:], terms[0])
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
         return COFACTOR(*operands[:position], ct, *operands[position + 1 :])

@@ -20,22 +20,26 @@ from adjoint.primitives.linalg.common import MatrixPrimitive, adjoint, lead_shap
 
 
 def denominators(w: Any, sign: int) -> tuple[Any, Any]:
-    """w_j ± w_i, and where it is zero to rounding."""
-    d = w[..., None, :] + sign * w[..., :, None]
+    """w_j ± w_i (for sign 0 just w_j), and where it is zero to rounding."""
+    d = w[..., None, :] + sign * w[..., :, None] if sign else w[..., None, :]
     size = np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
     return d, np.abs(d) <= 4 * w.shape[-1] * smallest(w.dtype) * size
 
 
 def _touched(m: Any, same: Any) -> Any:
-    """Where a matrix has more than rounding in the places of repeated values, off the diagonal."""
+    """Where a matrix has more than rounding in the places of denominators that are zero.
+
+    The diagonal of differences holds no derivative and is left out.
+    """
     n = m.shape[-1]
     size = np.max(np.abs(m), axis=(-2, -1), initial=0.0)[..., None, None]
     small = np.abs(m) <= 64 * n * smallest(m.dtype) * size
-    return same & ~small & ~np.eye(n, dtype=bool)
+    touched = same & ~small
+    return touched & ~np.eye(n, dtype=bool) if same.shape[-2] != 1 else touched
 
 
 class _Quotient(MatrixPrimitive):
-    """M_ij / (w_j ± w_i), zero where the denominator is zero."""
+    """M_ij / (w_j ± w_i), or M_ij / w_j, and zero where the denominator is zero."""
 
     ranks: ClassVar[tuple[int, ...] | int] = (2, 1)
     linear = (0,)
@@ -51,7 +55,9 @@ class _Quotient(MatrixPrimitive):
     ) -> Any:
         m_dot, w_dot = tangents
         if w_dot is not None:
-            d_dot = w_dot[..., None, :] + params["sign"] * w_dot[..., :, None]
+            sign, d_dot = params["sign"], w_dot[..., None, :]
+            if sign:
+                d_dot = d_dot + sign * w_dot[..., :, None]
             m_dot = -out * d_dot if m_dot is None else m_dot - out * d_dot
         return self(m_dot, primals[1], **params)
 
@@ -107,7 +113,7 @@ PULLED_QUOTIENT = register(PulledQuotient())
 
 
 def quotient(m: Any, w: Any, of: str, sign: int = -1) -> Any:
-    """M_ij / (w_j ± w_i) for a tangent M."""
+    """M_ij / (w_j ± w_i) for a tangent M; for sign 0, M_ij / w_j."""
     return DIFFERENCE_QUOTIENT(m, w, sign=sign, of=of)
 
 

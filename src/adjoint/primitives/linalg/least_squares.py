@@ -97,7 +97,7 @@ def cutoff(a: Any, rcond: Any) -> float:
     """The relative size below which lstsq takes a singular value for zero."""
     eps = smallest(a.dtype)
     if rcond is None:
-        return eps * max(a.shape[-2:])
+        return eps * int(max(a.shape[-2:]))
     return eps if rcond == -1 else float(rcond)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
         inside = 0 < k < len(parts) - 1
         if part.ndim != 2 and (inside or part.ndim != 1):
             raise np.linalg.LinAlgError(f"{part.ndim}-dimensional array given at position {k}.")
-    for left, right in zip(parts[:-1], parts[1:], strict=True):
+    for left, right in pairwise(parts):
         if left.shape[-1] != right.shape[0]:
             raise ShapeMismatchError(
                 "np.linalg.multi_dot needs each matrix to fit the next; "

@@ -74,18 +74,13 @@ def _vectors_dot(u_all: Any, u: Any, inside: Any, moved: Any, s: Any) -> Any:
     u_dot = u @ inside
     if m > k:
         outside = moved - u @ (adjoint(u) @ moved)
-        u_dot = u_dot + divided_columns(outside, s)
+        u_dot = u_dot + quotient(outside, s, _CALLED, sign=0)
     if u_all.shape[-1] > k:
         extra = u_all[..., :, k:]
         free = undetermined_rotation(adjoint(extra) @ u_dot, extra, _CALLED)
         extra_dot = extra @ free - u @ (adjoint(u_dot) @ extra)
         u_dot = np.concatenate([u_dot, extra_dot], axis=-1)
     return u_dot
-
-
-def divided_columns(x: Any, s: Any) -> Any:
-    """x_ij / s_j, where a zero s_j has no derivative unless the column is zero."""
-    return x / s[..., None, :]
 
 
 def _with_phases(u: Any, v: Any, u_dot: Any, v_dot: Any, k: int) -> tuple[Any, Any]:
