@@ -14,6 +14,7 @@ from adjoint.graph.containers import Structure, flatten, numeric_leaf, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
+from adjoint.graph.typecheck import after_transform
 
 
 class Variables:
@@ -66,6 +67,7 @@ class Outputs:
             )
         leaves, self.structure = flatten(result)
         self.nodes = [node_of(leaf, called) for leaf in leaves]
+        after_transform("tracing", self.nodes)
 
     def tree(self, leaves: list[Any]) -> Any:
         return unflatten(self.structure, leaves)

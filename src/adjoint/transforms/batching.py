@@ -11,6 +11,7 @@ from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node, reachable
 from adjoint.graph.primitive import Hole
 from adjoint.graph.scope import Scope
+from adjoint.graph.typecheck import after_transform
 from adjoint.transforms.walk import Operands
 
 
@@ -33,7 +34,9 @@ def batch(
         flags = tuple(n in known for n in node.inputs)
         operands = tuple(known[n] if n in known else operand(n) for n in node.inputs)
         known[node] = node.primitive.batch(operands, flags, size, **node.params)
-    return [known[n] if n in known else _repeat(operand(n), size) for n in outputs]
+    found = [known[n] if n in known else _repeat(operand(n), size) for n in outputs]
+    after_transform("batching", found)
+    return found
 
 
 def _repeat(value: Any, size: int) -> Any:
@@ -54,4 +57,6 @@ def replay(outputs: Sequence[Node], values: Mapping[Node, Any], scope: Scope) ->
         if any(isinstance(i, Hole) for i in inputs):
             raise AssertionError("a variable of the graph was given no value")
         known[node] = node.primitive(*inputs, **node.params)
-    return [known[n] if n in known else operand(n) for n in outputs]
+    found = [known[n] if n in known else operand(n) for n in outputs]
+    after_transform("a replay", found)
+    return found

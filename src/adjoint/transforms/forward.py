@@ -10,6 +10,7 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node, reachable
 from adjoint.graph.scope import Scope
+from adjoint.graph.typecheck import after_transform
 from adjoint.transforms.walk import Operands
 
 
@@ -32,7 +33,9 @@ def pushforward(
         tangent = _node_tangent(node, dots, operand)
         if tangent is not None:
             known[node] = tangent
-    return [known.get(n) for n in outputs]
+    found = [known.get(n) for n in outputs]
+    after_transform("forward mode", found)
+    return found
 
 
 def _node_tangent(node: Node, dots: tuple[Any, ...], operand: Operands) -> Any:

@@ -19,6 +19,7 @@ from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Hole
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
+from adjoint.graph.typecheck import after_transform
 from adjoint.primitives.indexing import fit_shape
 from adjoint.primitives.scalar import Elementwise
 from adjoint.primitives.selection import convert
@@ -281,4 +282,6 @@ def pullback(
         if walk.active(node):
             walk.add_to_input(node, ct)
     walk.run()
-    return [walk.cotangents.get(t) for t in targets]
+    found = [walk.cotangents.get(t) for t in targets]
+    after_transform("reverse mode", found)
+    return found
