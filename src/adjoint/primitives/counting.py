@@ -21,7 +21,6 @@ from adjoint.primitives.shaping import normalize_axis
 from adjoint.primitives.sorting import SEARCHSORTED
 from adjoint.primitives.statistics import known_value
 
-
 _numpy_unique: Any = np.unique
 
 

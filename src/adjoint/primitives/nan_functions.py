@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.registry import implements
+from adjoint.primitives.arithmetic import root_of_squares
 from adjoint.primitives.products import array, given
 from adjoint.primitives.quantiles import medians, per_cent, quantiles
 from adjoint.primitives.reduction import finish, is_masked, reduction_axes
@@ -44,7 +45,9 @@ def nansum(
     initial: Any = None, where: Any = True,
 ) -> Any:  # fmt: skip
     """``np.nansum``."""
-    return np.sum(_filled(array(a), 0.0), axis, dtype, out, keepdims, initial or 0, where)
+    return np.sum(
+        _filled(array(a), 0.0), axis, dtype, out, keepdims, initial if given(initial) else 0, where
+    )
 
 
 @implements(np.nanprod)
@@ -154,8 +157,8 @@ def _spread(
     present = _present(a, where)
     with np.errstate(invalid="ignore", divide="ignore"):
         result, axes, final = variance(a, axis, dtype, ddof, present, mean)
-    # The root of the sum of squares itself, so that it is recognised as a norm.
-    result = convert(np.sqrt(result) if root else result, final)
+    # The root first: what follows hides that it is one of a sum of squares.
+    result = convert(root_of_squares(result) if root else result, final)
     degrees = np.sum(np.broadcast_to(present, a.shape), axis=axes, dtype=np.intp) - ddof
     result = np.where(degrees <= 0, np.asarray(np.nan, result.dtype), result)
     return finish(result, a.shape, axes, keepdims, out)

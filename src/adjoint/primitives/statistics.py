@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
+from adjoint.primitives.arithmetic import root_of_squares
 from adjoint.primitives.products import array, given
 from adjoint.primitives.reduction import extent, finish, is_masked, reduction_axes
 from adjoint.primitives.scalar import UNIT, row
@@ -91,8 +92,8 @@ def variance(
 ) -> tuple[Any, tuple[int, ...], Any]:
     """Σ|x − m|² / (n − ddof), the axes it is over, and the dtype that is wanted.
 
-    The sum is one of squares of whatever is not masked, so that its root is recognised as a norm
-    and has derivative 0 where all elements are equal.
+    It is a sum of squares of whatever is not masked: its root has derivative 0 where all elements
+    are equal.
     """
     working, final = _working_dtype(a, dtype)
     axes = reduction_axes(axis, a.ndim)
@@ -147,7 +148,7 @@ def std(
     """``np.std``; its derivative is 0 where all elements are equal."""
     a = array(a)
     result, axes, final = variance(a, axis, dtype, _degrees(ddof, correction), where, mean)
-    return finish(convert(np.sqrt(result), final), a.shape, axes, keepdims, out)
+    return finish(convert(root_of_squares(result), final), a.shape, axes, keepdims, out)
 
 
 @implements(np.average)
