@@ -1,4 +1,4 @@
-"""The rows of scipy.special against outside witnesses: differences, mpmath, and a tiny forward mode.
+"""The rows of scipy.special against outside witnesses: differences, mpmath, a tiny forward mode.
 
 The forward mode here is independent of the package's own: dual numbers that meet every partial
 through __array_ufunc__, as a traced value would, so a partial that leaves the ufuncs is found out.
@@ -16,11 +16,13 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
+import scipy
 from scipy import special as sc
 
 from adjoint.errors import ArgumentValueError, DtypeError
-from adjoint.primitives.special import WITHOUT_DERIVATIVE, Kernel, SpecialRow, load_kernels, load_rows
+from adjoint.primitives.special import WITHOUT_DERIVATIVE, load_kernels, load_rows
 from adjoint.primitives.special import row as row_module
+from adjoint.primitives.special.row import Kernel, SpecialRow
 
 Entry = SpecialRow | Kernel
 ROWS, KERNELS = load_rows(), load_kernels()
@@ -126,9 +128,7 @@ def test_planted_wrong_partial_is_caught(name: str) -> None:
     index = len(row.partials) - 1
     right = row.partials[index]
     assert callable(right)
-    wrong = replace(
-        row, partials=(*row.partials[:index], lambda *z: right(*z) * (1 + 1e-6))
-    )  # fmt: skip
+    wrong = replace(row, partials=(*row.partials[:index], lambda *z: right(*z) * (1 + 1e-6)))
     first_order(row, index)
     with pytest.raises(AssertionError, match="differences give"):
         first_order(wrong, index)
@@ -195,8 +195,15 @@ NUMPY_PARTIALS: dict[np.ufunc, tuple[Callable[..., Any], ...]] = {
     np.cosh: (lambda a, y: np.sinh(a),), np.sinh: (lambda a, y: np.cosh(a),),
     np.square: (lambda a, y: 2 * a,),
 }  # fmt: skip
-PREDICATES = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.logical_and,
-              np.logical_or}
+PREDICATES = {
+    np.less,
+    np.less_equal,
+    np.greater,
+    np.greater_equal,
+    np.equal,
+    np.logical_and,
+    np.logical_or,
+}
 
 
 def push(partials: Any, operands: tuple[Any, ...], value: Any) -> Dual:
@@ -232,9 +239,7 @@ SINGLE = {"smirnov", "smirnovi", "_smirnovp"}
 
 
 @pytest.mark.parametrize(("entry", "index"), CASES)
-def test_second_derivative_of_a_partial(
-    entry: Entry, index: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_derivative(entry: Entry, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if entry.name in SINGLE:
         pytest.skip("the second derivative has a written reason instead")
     f, points = function_of(entry), sample(entry, entry.name, count=4)
@@ -257,10 +262,10 @@ def test_second_derivative_of_a_partial(
         assert_agrees(entry, j, got, plain_first[j], points, 1e-7)
 
 
-# mpmath -----------------------------------------------------------------------------------------
+# mpmath ---
 
 P = lambda a, x: mp.gammainc(a, 0, x, regularized=True)  # noqa: E731
-I = lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True)  # noqa: E731, E741
+I = lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True)  # noqa: E731
 REFERENCES: dict[str, Callable[..., Any]] = {
     "gamma": mp.gamma, "gammaln": lambda x: mp.log(abs(mp.gamma(x))), "loggamma": mp.loggamma,
     "rgamma": mp.rgamma, "psi": mp.digamma, "beta": mp.beta,
@@ -274,7 +279,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x), "log_ndtr": lambda x: mp.log(mp.ncdf(x)),
     "dawsn": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
     "jv": mp.besselj, "yv": mp.bessely, "iv": mp.besseli, "kv": mp.besselk,
-    "ive": lambda v, x: mp.exp(-x) * mp.besseli(v, x), "kve": lambda v, x: mp.exp(x) * mp.besselk(v, x),
+    "ive": lambda v, x: mp.exp(-x) * mp.besseli(v, x),
+    "kve": lambda v, x: mp.exp(x) * mp.besselk(v, x),
     "struve": mp.struveh, "modstruve": mp.struvel, "ellipk": mp.ellipk, "ellipe": mp.ellipe,
     "ellipkinc": mp.ellipf, "ellipeinc": mp.ellipe, "elliprc": mp.elliprc, "elliprf": mp.elliprf,
     "elliprd": mp.elliprd, "elliprg": mp.elliprg, "elliprj": mp.elliprj, "agm": mp.agm,
@@ -351,13 +357,14 @@ def test_edges(name: str, index: int, at: tuple[float, ...], want: float) -> Non
     partial = row.partials[index]
     assert callable(partial)
     got = partial(*at, row.ufunc()(*at))
-    assert np.isclose(got, want, rtol=1e-10, atol=1e-16), got
+    assert np.isclose(got, want, rtol=1e-10, atol=3e-16), got
 
 
 COMPLEX = ["gamma", "loggamma", "rgamma", "psi", "erf", "erfc", "erfcx", "erfi", "dawsn", "wofz",
            "jv", "iv", "kv", "kve", "hankel1", "hankel1e", "hankel2e", "exp1", "expi", "hyp1f1",
            "hyp2f1", "_lambertw", "wrightomega", "ndtr", "log_ndtr", "kernel sici_0", "elliprf",
-           "kernel shichi_1", "kernel fresnel_0", "kernel airy_3", "eval_jacobi", "xlogy"]  # fmt: skip
+           "kernel shichi_1", "kernel fresnel_0", "kernel airy_3", "eval_jacobi",
+           "xlogy"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMPLEX)
@@ -416,15 +423,13 @@ def test_kernel_keeps_shape_and_type(kernel: Kernel) -> None:
     assert np.allclose(one, wide[0], rtol=1e-12)
     if kernel.source:
         pasted = kernel.source.format(*(f"points[{k}]" for k in range(len(points))))
-        import scipy
-
         assert np.allclose(eval(pasted, {"scipy": scipy, "points": points}), wide, rtol=1e-12)
 
 
 def test_kernel_of_a_real_parameter_refuses_complex_operands() -> None:
     partial = ROWS["jv"].partials[0]
     assert callable(partial)
-    with pytest.raises(DtypeError, match="Bessel function J in its order needs real.*complex128"):
+    with pytest.raises(DtypeError, match=r"Bessel function J in its order needs real.*complex128"):
         partial(1.0, 2.0 + 1j, 0.0)
 
 

@@ -5,8 +5,9 @@
     WITHOUT_DERIVATIVE   the reasons of the ufuncs that have no row
 
 Importing this package imports neither SciPy nor the rows.  Functions of scipy.special that are not
-ufuncs (polygamma, multigammaln, logsumexp, …) do not arrive here; spherical_jn and its relatives,
-zeta and lambertw call ufuncs with an underscore, which have rows.
+ufuncs (polygamma, multigammaln, logsumexp, …) do not arrive here.  zeta and lambertw call ufuncs
+with an underscore, which have rows; so do spherical_jn and its relatives, but only after coercing
+their argument to an array, so for those the rows serve a wrapper that calls the ufunc itself.
 """
 
 from functools import cache

@@ -22,7 +22,10 @@ SPAN: Domain = ((0.1, 9.0), (0.3, 12.0))
 INTEGER_SPAN: Domain = ((2.0, 2.0), (0.3, 12.0))
 
 
-def _neighbours(ufunc: Any, p: float, q: float) -> Partial:
+_besselpoly = special.besselpoly
+
+
+def _neighbours(ufunc: Any, p: float, q: float) -> Callable[..., Any]:
     """(p C_(ν−1) + q C_(ν+1))/2, regular at 0, unlike C_(ν−1) − ν C_ν/x."""
     return lambda v, x, y: (p * ufunc(v - 1, x) + q * ufunc(v + 1, x)) / 2
 
@@ -40,9 +43,9 @@ SECOND = [
     SpecialRow("yv", (_order("Y"), _neighbours(special.yv, 1, -1)), SPAN, r"Y", True),
     SpecialRow("iv", (_order("I"), _neighbours(special.iv, 1, 1)), SPAN, r"I", True),
     SpecialRow("kv", (_order("K"), _neighbours(special.kv, -1, -1)), SPAN, r"K", True),
-    SpecialRow("kn", (WHOLE_ORDER, lambda n, x, y: -(special.kv(n - 1, x) + special.kv(n + 1, x)) / 2),
+    SpecialRow("kn", (WHOLE_ORDER, _neighbours(special.kv, -1, -1)),
                INTEGER_SPAN, r"K"),
-    SpecialRow("yn", (WHOLE_ORDER, lambda n, x, y: (special.yv(n - 1, x) - special.yv(n + 1, x)) / 2),
+    SpecialRow("yn", (WHOLE_ORDER, _neighbours(special.yv, 1, -1)),
                INTEGER_SPAN, r"Y"),
     SpecialRow("jve", (_order("J"), _neighbours(special.jve, 1, -1)), SPAN, r"J^e",
                notes="jve(v, x) is jv(v, x) for real x; the factor e^(−|Im z|) is not holomorphic"),
@@ -139,9 +142,13 @@ def _falling(x: Any) -> Any:
 
 
 AIRYE = (
-    _component("airye", 0, lambda z, y: special.airye(z)[1] + np.sqrt(z) * y, RIGHT, r"\mathrm{Ai}^e"),
+    _component(
+        "airye", 0, lambda z, y: special.airye(z)[1] + np.sqrt(z) * y, RIGHT, r"\mathrm{Ai}^e"
+    ),
     _component("airye", 1, lambda z, y: z * special.airye(z)[0] + np.sqrt(z) * y, RIGHT),
-    _component("airye", 2, lambda z, y: special.airye(z)[3] - _falling(z) * y, RIGHT, r"\mathrm{Bi}^e"),
+    _component(
+        "airye", 2, lambda z, y: special.airye(z)[3] - _falling(z) * y, RIGHT, r"\mathrm{Bi}^e"
+    ),
     _component("airye", 3, lambda z, y: z * special.airye(z)[2] - _falling(z) * y, RIGHT),
 )
 ITAIRY = (
@@ -170,8 +177,11 @@ IT2I0K0 = (
 
 def _kelvin_component(index: int, kind: str, n: int) -> Kernel:
     """ber⁽ⁿ⁾ + i bei⁽ⁿ⁾, or ker and kei: complex for real x."""
+
     def slope(x: Any, y: Any) -> Any:
-        return kelvin_derivative(kind + "er", n + 1)(x) + 1j * kelvin_derivative(kind + "ei", n + 1)(x)
+        return kelvin_derivative(kind + "er", n + 1)(x) + 1j * kelvin_derivative(
+            kind + "ei", n + 1
+        )(x)
 
     return _component("kelvin", index, slope, RIGHT, accuracy=1e-12)
 
@@ -189,17 +199,17 @@ def _struve_edge(v: Any, x: Any) -> Any:
 INTEGRALS = [
     SpecialRow("struve", (
         STRUVE_ORDER,
-        lambda v, x, y: (special.struve(v - 1, x) - special.struve(v + 1, x) + _struve_edge(v, x)) / 2,
+        lambda v, x, y: _neighbours(special.struve, 1, -1)(v, x, y) + _struve_edge(v, x) / 2,
     ), ((0.1, 4.0), (0.3, 9.0)), r"\mathbf{H}", accuracy=1e-12),
     SpecialRow("modstruve", (
         STRUVE_ORDER,
-        lambda v, x, y: (special.modstruve(v - 1, x) + special.modstruve(v + 1, x) + _struve_edge(v, x)) / 2,
+        lambda v, x, y: _neighbours(special.modstruve, 1, 1)(v, x, y) + _struve_edge(v, x) / 2,
     ), ((0.1, 4.0), (0.3, 9.0)), r"\mathbf{L}", accuracy=1e-12),
     SpecialRow("itstruve0", (lambda x, y: special.struve(0, x),), RIGHT, accuracy=COARSE),
     SpecialRow("it2struve0", (lambda x, y: -special.struve(0, x) / x,), RIGHT, accuracy=COARSE),
     SpecialRow("itmodstruve0", (lambda x, y: special.modstruve(0, x),), RIGHT, accuracy=COARSE),
     SpecialRow("besselpoly", (
-        lambda a, s, v, y: special.besselpoly(a, s + 1, v - 1) - special.besselpoly(a, s + 1, v + 1),
+        lambda a, s, v, y: _besselpoly(a, s + 1, v - 1) - _besselpoly(a, s + 1, v + 1),
         "no derivative of besselpoly in the power is provided",
         "no derivative of besselpoly in the order is provided",
     ), ((0.3, 3.0), (0.5, 2.0), (1.2, 3.0)), accuracy=1e-12),

@@ -1,36 +1,38 @@
 """Rows of SciPy's elementary functions: logistic, entropies, Box-Cox, powers, degrees, losses."""
 
 from math import log, pi
+from typing import Any
 
 import numpy as np
 from scipy import special
 from scipy.special import _ufuncs
 
-from .numerics.carlson import carlson_r
 from .numerics.quotients import exprel_derivative, log1p_quotient, xdivy
 from .row import SpecialRow
 
 __all__ = ["ROWS"]
 
 DEGREE = pi / 180
+R_D = special.elliprd
 STEP = "is constant between its jumps"
 
 
-def _boxcox_in_lambda(x, logarithm, lam):  # type: ignore[no-untyped-def]
+def _boxcox_in_lambda(logarithm: Any, lam: Any) -> Any:
     # (e^(λL) − 1)/λ = L exprel(λL); at L = −∞ and λ > 0 it is −1/λ.
     edge = np.logical_and(logarithm == -np.inf, lam > 0)
     L = np.where(edge, 0.0, logarithm)
     return np.where(edge, 1 / np.where(edge, lam, 1.0) ** 2, L**2 * exprel_derivative(1)(lam * L))
 
 
-def _tukey_slope(p, lam):  # type: ignore[no-untyped-def]
+def _tukey_slope(p: Any, lam: Any) -> Any:
     """∂/∂p of the quantile (p^λ − (1 − p)^λ)/λ."""
     return p ** (lam - 1) + (1 - p) ** (lam - 1)
 
 
-def _tukey_in_lambda(x, lam, p):  # type: ignore[no-untyped-def]
+def _tukey_in_lambda(x: Any, lam: Any, p: Any) -> Any:
     left, right = np.log(p), np.log1p(-p)
-    moved = left**2 * exprel_derivative(1)(lam * left) - right**2 * exprel_derivative(1)(lam * right)
+    slope = exprel_derivative(1)
+    moved = left**2 * slope(lam * left) - right**2 * slope(lam * right)
     return -moved / _tukey_slope(p, lam)
 
 
@@ -77,11 +79,11 @@ ROWS: list[SpecialRow] = [
     ), ((0.5, 2.0), (0.2, 4.0)), r"\operatorname{pseudo\_huber}"),
     SpecialRow("boxcox", (
         lambda x, lam, y: x ** (lam - 1),
-        lambda x, lam, y: _boxcox_in_lambda(x, np.log(x), lam),
+        lambda x, lam, y: _boxcox_in_lambda(np.log(x), lam),
     ), ((0.2, 4.0), (-2.0, 2.0)), r"\operatorname{boxcox}"),
     SpecialRow("boxcox1p", (
         lambda x, lam, y: np.exp((lam - 1) * special.log1p(x)),
-        lambda x, lam, y: _boxcox_in_lambda(x, special.log1p(x), lam),
+        lambda x, lam, y: _boxcox_in_lambda(special.log1p(x), lam),
     ), ((-0.7, 4.0), (-2.0, 2.0)), r"\operatorname{boxcox1p}"),
     SpecialRow("inv_boxcox", (
         lambda z, lam, y: y / (1 + lam * z),
@@ -104,8 +106,8 @@ ROWS: list[SpecialRow] = [
     ), ((0.0, 90.0), (0.0, 59.0), (0.0, 59.0)), r"\operatorname{radian}"),
     SpecialRow("round", (lambda x, y: 0.0,), ((2.6, 3.4),), r"\operatorname{round}", notes=STEP),
     SpecialRow("agm", (  # π/(2 agm(a, b)) = R_F(0, a², b²)
-        lambda a, b, y: 2 / (3 * pi) * np.abs(a) * y**2 * carlson_r(1.5, (0.5, 0.5, 1.5))(0.0, b**2, a**2),
-        lambda a, b, y: 2 / (3 * pi) * np.abs(b) * y**2 * carlson_r(1.5, (0.5, 0.5, 1.5))(0.0, a**2, b**2),
+        lambda a, b, y: 2 / (3 * pi) * np.abs(a) * y**2 * R_D(0.0, b**2, a**2),
+        lambda a, b, y: 2 / (3 * pi) * np.abs(b) * y**2 * R_D(0.0, a**2, b**2),
     ), ((0.2, 4.0), (0.2, 4.0)), r"\operatorname{agm}"),
     SpecialRow("tklmbda", (
         lambda x, lam, p: 1 / _tukey_slope(p, lam),

@@ -61,7 +61,8 @@ def _jacobi(index: int, in_u: Callable[..., Any], in_m: Callable[..., Any], late
         return special.ellipj(u, m)[index]
 
     return Kernel(f"ellipj_{index}", evaluate, (in_u, in_m), ((-3.0, 3.0), (0.05, 0.95)), latex,
-                  source=f"scipy.special.ellipj({{0}}, {{1}})[{index}]", accuracy=1e-12)  # fmt: skip
+                  source=f"scipy.special.ellipj({{0}}, {{1}})[{index}]",
+                  accuracy=1e-12)  # fmt: skip
 
 
 def _amplitude_in_m(u: Any, m: Any) -> Any:
@@ -69,14 +70,18 @@ def _amplitude_in_m(u: Any, m: Any) -> Any:
     return -DN(u, m) * _first_kind_in_m(PH(u, m), m)
 
 
-SN = _jacobi(0, lambda u, m, y: CN(u, m) * DN(u, m),
+def _dn_in_m(sn: Any, cn: Any, m: Any, amplitude: Any) -> Any:
+    return sn**2 / 2 + m * sn * cn * amplitude
+
+
+SN: Kernel = _jacobi(0, lambda u, m, y: CN(u, m) * DN(u, m),
              lambda u, m, y: CN(u, m) * _amplitude_in_m(u, m), r"\operatorname{sn}")  # fmt: skip
-CN = _jacobi(1, lambda u, m, y: -SN(u, m) * DN(u, m),
+CN: Kernel = _jacobi(1, lambda u, m, y: -SN(u, m) * DN(u, m),
              lambda u, m, y: -SN(u, m) * _amplitude_in_m(u, m), r"\operatorname{cn}")  # fmt: skip
-DN = _jacobi(2, lambda u, m, y: -m * SN(u, m) * CN(u, m),
-             lambda u, m, y: -(SN(u, m) ** 2 / 2 + m * SN(u, m) * CN(u, m) * _amplitude_in_m(u, m)) / y,
+DN: Kernel = _jacobi(2, lambda u, m, y: -m * SN(u, m) * CN(u, m),
+             lambda u, m, y: -_dn_in_m(SN(u, m), CN(u, m), m, _amplitude_in_m(u, m)) / y,
              r"\operatorname{dn}")  # fmt: skip
-PH = _jacobi(3, lambda u, m, y: DN(u, m), lambda u, m, y: _amplitude_in_m(u, m),
+PH: Kernel = _jacobi(3, lambda u, m, y: DN(u, m), lambda u, m, y: _amplitude_in_m(u, m),
              r"\operatorname{am}")  # fmt: skip
 
 KERNELS: list[Kernel] = [SN, CN, DN, PH]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from .numerics.faddeeva import dawson_derivative, erfcx_derivative, faddeeva, voigt
-from .row import Kernel, SpecialRow
+from .row import Kernel, Partial, SpecialRow
 
 __all__ = ["KERNELS", "ROWS"]
 
@@ -14,10 +14,11 @@ ROOT_PI = sqrt(pi)
 ROOT_2_PI = sqrt(2 * pi)
 
 
-def _component(name: str, index: int, partial, latex: str = ""):  # type: ignore[no-untyped-def]
+def _component(name: str, index: int, partial: Partial, latex: str = "") -> Kernel:
     ufunc = getattr(special, name)
+    lowest = -4.0 if name == "fresnel" else 0.2
     return Kernel(
-        f"{name}_{index}", lambda x: ufunc(x)[index], (partial,), ((-4.0 if name == "fresnel" else 0.2, 4.0),), latex,
+        f"{name}_{index}", lambda x: ufunc(x)[index], (partial,), ((lowest, 4.0),), latex,
         holomorphic=name == "fresnel", source=f"scipy.special.{name}({{0}})[{index}]",
     )  # fmt: skip
 
@@ -66,7 +67,8 @@ ROWS: list[SpecialRow] = [
     # φ/Φ is a scaled error function: no quotient of two vanishing numbers.
     SpecialRow("log_ndtr", (lambda x, y: sqrt(2 / pi) / special.erfcx(-x / sqrt(2)),),
                ((-10.0, 4.0),), r"\log\Phi", True),
-    SpecialRow("ndtri", (lambda p, y: ROOT_2_PI * np.exp(y**2 / 2),), ((0.05, 0.95),), r"\Phi^{-1}"),
+    SpecialRow("ndtri", (lambda p, y: ROOT_2_PI * np.exp(y**2 / 2),), ((0.05, 0.95),),
+               r"\Phi^{-1}"),
     SpecialRow("ndtri_exp", (lambda p, y: sqrt(pi / 2) * special.erfcx(-y / sqrt(2)),),
                ((-30.0, -0.1),), r"\Phi^{-1}\exp"),
     SpecialRow("owens_t", (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-from scipy.special import gamma as Γ  # noqa: PLC2401
+from scipy.special import gamma as Γ
 from scipy.special import psi
 
 from .numerics.gamma import gamma_density, polygamma, psi_difference, rgamma_derivative

@@ -13,7 +13,7 @@ __all__ = ["KERNELS", "ROWS"]
 
 TRICOMI = "no series of Tricomi's function differentiated in its parameters is provided"
 WRIGHT = "no series of Wright's function differentiated in a and b is provided"
-CYLINDER = "no expansion of the parabolic cylinder functions differentiated in the order is provided"
+CYLINDER = "no derivative of the parabolic cylinder functions in the order is provided"
 
 
 def _in_parameter(kind: str, count: int, index: int) -> Partial:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from .row import Domain, SpecialRow
+from .row import Domain, Partial, SpecialRow
 
 __all__ = ["ROWS"]
 
@@ -29,10 +29,11 @@ def _present(n: Any) -> Any:
 
 
 def _row(name: str, slope: Callable[..., Any], *between: tuple[float, float],
-         lo: float = -1.0, hi: float = 1.0, latex: str = "", holomorphic: bool = True) -> SpecialRow:  # fmt: skip
-    """A row with the degree first, then parameters with the domains `between`, then x."""
+         lo: float = -1.0, hi: float = 1.0, latex: str = "",
+         holomorphic: bool = True) -> SpecialRow:  # fmt: skip
+    """A row: the degree, parameters with the domains `between`, and x."""
     domain: Domain = (DEGREE_DOMAIN, *between, (lo, hi))
-    partials = (DEGREE, *(PARAMETER for _ in between), slope)
+    partials: tuple[Partial, ...] = (DEGREE, *(PARAMETER for _ in between), slope)
     return SpecialRow(name, partials, domain, latex, holomorphic)
 
 

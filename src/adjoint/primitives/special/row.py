@@ -1,9 +1,9 @@
 """The form in which the derivative of a special function is written down.
 
-One `SpecialRow` per ufunc of `scipy.special` carries its partial derivatives as NumPy expressions of
-its operands and its result.  Where an expression needs a function that SciPy does not have (the
-derivative of P(a, x) in a, say), it calls a `Kernel`: a numerical function with partials of its own.
-Rows and kernels therefore close under differentiation, to any order.
+One `SpecialRow` per ufunc of `scipy.special` carries its partial derivatives as NumPy expressions
+of its operands and its result.  Where an expression needs a function that SciPy does not have (the
+derivative of P(a, x) in a, say), it calls a `Kernel`: a numerical function with partials of its
+own.  Rows and kernels therefore close under differentiation, to any order.
 
 This module imports NumPy's types only; SciPy is imported by the modules that hold the rows.
 """
@@ -26,7 +26,7 @@ class Kernel:
     """A numerical elementwise function outside NumPy and SciPy, with its partial derivatives.
 
     Called with plain arrays it evaluates; `apply_kernel` decides, so that the tracer can take the
-    call over.  `source` is an expression in SciPy with the operands as {0}, {1}, … where one exists.
+    call over.  `source` is an expression in SciPy with the operands as {0}, {1}, …, if any exists.
     """
 
     name: str
@@ -48,9 +48,10 @@ class SpecialRow:
     """The derivative of one ufunc of `scipy.special`.
 
     `name` is the ufunc's own `__name__` (`digamma` is `psi`, `jn` is `jv`).  A ufunc with several
-    outputs has one kernel per output in `components` and no partials of its own.  `holomorphic` says
-    that the formulas hold for complex operands, with partials as complex derivatives.  `accuracy` is
-    the relative accuracy of SciPy's own value, which bounds what a difference quotient can confirm.
+    outputs has one kernel per output in `components` and no partials of its own.  `holomorphic`
+    says that the formulas hold for complex operands, with partials as complex derivatives.
+    `accuracy` is the relative accuracy of SciPy's own value, which bounds what differences can
+    confirm.
     """
 
     name: str

@@ -30,7 +30,8 @@ ROOT_2_PI = sqrt(2 * pi)
 P_a = incomplete_gamma(1)
 f_gamma = gamma_density(0)
 I_a, I_b, f_beta = incomplete_beta(1, 0), incomplete_beta(0, 1), beta_density(0, 0)
-J_a, J_b, g_beta = incomplete_beta_logit(1, 0), incomplete_beta_logit(0, 1), beta_logit_density(0, 0)
+J_a, J_b = incomplete_beta_logit(1, 0), incomplete_beta_logit(0, 1)
+g_beta = beta_logit_density(0, 0)
 
 
 def _t_density(df: Any, t: Any) -> Any:
@@ -67,6 +68,12 @@ def _binomial_in_k(n: Any, k: Any, p: Any) -> Any:
     return I_b(n - k, k + 1, 1 - p) - I_a(n - k, k + 1, 1 - p)
 
 
+def _bin(k: Any, n: Any, p: Any) -> Any:
+    """−∂/∂p of the binomial distribution, SciPy rounding k down."""
+    whole = np.floor(k)
+    return f_beta(whole + 1, n - whole, p)
+
+
 def _chi2_density(x: Any, df: Any, nc: Any) -> Any:
     front = special.xlogy(df / 2 - 1, x / 2) - special.gammaln(df / 2) - (x + nc) / 2
     return np.exp(front) * special.hyp0f1(df / 2, nc * x / 4) / 2
@@ -81,6 +88,10 @@ def _noncentral_f_parts(dfn: Any, dfd: Any, nc: Any, f: Any) -> tuple[Any, Any]:
         front * special.hyp1f1(a + b, a, z) / f,
         -front * special.hyp1f1(a + b, a + 1, z) / (2 * a),
     )
+
+
+def _quotient(parts: tuple[Any, Any]) -> Any:
+    return parts[0] / parts[1]
 
 
 def _t_parts(df: Any, nc: Any, t: Any) -> tuple[Any, Any]:
@@ -153,11 +164,11 @@ BETA = [
         lambda a, p, x, b: 1 / I_b(a, b, x),
         lambda a, p, x, b: -f_beta(a, b, x) / I_b(a, b, x),
     ), ((0.8, 5.0), (0.2, 0.8), (0.2, 0.8)), accuracy=1e-12),
-    SpecialRow("bdtr", (COUNT, COUNT, lambda k, n, p, y: -f_beta(np.floor(k) + 1, n - np.floor(k), p)),
+    SpecialRow("bdtr", (COUNT, COUNT, lambda k, n, p, y: -_bin(k, n, p)),
                ((2.0, 2.0), (6.0, 6.0), (0.1, 0.9))),
-    SpecialRow("bdtrc", (COUNT, COUNT, lambda k, n, p, y: f_beta(np.floor(k) + 1, n - np.floor(k), p)),
+    SpecialRow("bdtrc", (COUNT, COUNT, lambda k, n, p, y: _bin(k, n, p)),
                ((2.0, 2.0), (6.0, 6.0), (0.1, 0.9))),
-    SpecialRow("bdtri", (COUNT, COUNT, lambda k, n, y, p: -1 / f_beta(np.floor(k) + 1, n - np.floor(k), p)),
+    SpecialRow("bdtri", (COUNT, COUNT, lambda k, n, y, p: -1 / _bin(k, n, p)),
                ((2.0, 2.0), (6.0, 6.0), (0.1, 0.9))),
     SpecialRow("bdtrik", (
         lambda y, n, p, k: 1 / _binomial_in_k(n, k, p),
@@ -255,14 +266,14 @@ MIXTURES = [
     SpecialRow("ncfdtri", (
         NONCENTRAL,
         NONCENTRAL,
-        lambda m, n, nc, p, f: -_noncentral_f_parts(m, n, nc, f)[1] / _noncentral_f_parts(m, n, nc, f)[0],
+        lambda m, n, nc, p, f: -_quotient(_noncentral_f_parts(m, n, nc, f)[::-1]),
         lambda m, n, nc, p, f: 1 / _noncentral_f_parts(m, n, nc, f)[0],
     ), ((1.0, 6.0), (1.0, 6.0), (0.2, 4.0), (0.2, 0.8)), accuracy=1e-10),
     SpecialRow("ncfdtrinc", (
         NONCENTRAL,
         NONCENTRAL,
         lambda m, n, p, f, nc: 1 / _noncentral_f_parts(m, n, nc, f)[1],
-        lambda m, n, p, f, nc: -_noncentral_f_parts(m, n, nc, f)[0] / _noncentral_f_parts(m, n, nc, f)[1],
+        lambda m, n, p, f, nc: -_quotient(_noncentral_f_parts(m, n, nc, f)),
     ), ((2.0, 4.0), (3.0, 6.0), (0.3, 0.4), (2.5, 3.0)), accuracy=1e-5,
         notes="SciPy stops the search for nc at a residual of about 1e-5"),
     SpecialRow("nctdtr", (

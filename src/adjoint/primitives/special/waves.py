@@ -18,7 +18,7 @@ __all__ = ["KERNELS", "ROWS"]
 
 WHOLE = "the order is a whole number"
 FIXED = "SciPy has no derivative of the characteristic value in its parameters"
-# The continued fractions and expansions of Zhang and Jin, which SciPy uses, have about this accuracy.
+# The continued fractions and expansions that SciPy takes from Zhang and Jin are about this good.
 COARSE = 1e-8
 
 KERNELS: list[Kernel] = []
@@ -66,7 +66,7 @@ for _kind, _characteristic in (("cem", special.mathieu_a), ("sem", special.mathi
 
 
 def _spheroidal(kind: str, characteristic: Any, given: bool) -> Callable[..., Any]:
-    """(1 ∓ x²) w'' = ±2x w' − (λ − …) w, prolate above, oblate with c → ic, radial outside [−1, 1]."""
+    """The equation solved for w''; oblate functions have c → ic, and x → ix where radial."""
 
     def second(*values: Any) -> Any:
         m, n, c = values[:3]
@@ -89,7 +89,8 @@ for _shape, _characteristic, _outside in (
     for _part, _span in (("ang1", (-0.7, 0.7)), ("rad1", _outside)):
         _kind = "pro" if _shape == "pro" else "obl_" + _part[:3]
         _value = float(_characteristic(1, 2, 1.0))
-        _add(f"{_shape}_{_part}", (WHOLE, WHOLE, FIXED), ((1.0, 1.0), (2.0, 2.0), (0.5, 2.0), _span),
+        _add(f"{_shape}_{_part}", (WHOLE, WHOLE, FIXED),
+             ((1.0, 1.0), (2.0, 2.0), (0.5, 2.0), _span),
              _spheroidal(_kind, _characteristic, False))  # fmt: skip
         _add(f"{_shape}_{_part}_cv", (WHOLE, WHOLE, FIXED, FIXED),
              ((1.0, 1.0), (2.0, 2.0), (1.0, 1.0), (_value, _value), _span),

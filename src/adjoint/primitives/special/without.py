@@ -8,8 +8,8 @@ _NONCENTRAL = (
     "derivative of the distribution"
 )
 _SECOND_KIND = (
-    "SciPy's values of it have errors of order one at ordinary points, so no derivative would agree "
-    "with them"
+    "SciPy's values of it have errors of order one at ordinary points, so no derivative would "
+    "agree with them"
 )
 
 WITHOUT_DERIVATIVE: dict[str, str] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,9 @@ __all__ = ["Array", "gauss_legendre", "on_complex_vectors", "on_real_vectors", "
 Array = NDArray[Any]
 
 
-def _result_type(operands: list[Array]) -> np.dtype[Any]:
-    kind = np.result_type(*operands)
-    if np.issubdtype(kind, np.inexact):
-        return kind
-    return np.dtype(np.float64)
+def _result_type(operands: list[Any]) -> np.dtype[Any]:
+    kind: np.dtype[Any] = np.result_type(*operands)
+    return kind if np.issubdtype(kind, np.inexact) else np.dtype(np.float64)
 
 
 def _prepare(operands: tuple[Any, ...]) -> tuple[list[Array], np.dtype[Any], tuple[int, ...]]:
@@ -76,7 +75,7 @@ def gauss_legendre(count: int) -> tuple[Array, Array]:
 def panel_nodes(breaks: tuple[float, ...], count: int) -> tuple[Array, Array]:
     """Composite Gauss-Legendre rule with `count` nodes on each panel between the breaks."""
     nodes, weights = gauss_legendre(count)
-    edges = list(zip(breaks[:-1], breaks[1:], strict=True))
+    edges = list(pairwise(breaks))
     return (
         np.concatenate([lo + (hi - lo) * nodes for lo, hi in edges]),
         np.concatenate([(hi - lo) * weights for lo, hi in edges]),

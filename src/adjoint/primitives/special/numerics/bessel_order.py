@@ -1,7 +1,7 @@
 """Derivatives of the Bessel functions J, Y, I, K in their order, for real order and argument x > 0.
 
-Each is a contour integral of exp(something linear in ν), so ∂ⁿ/∂νⁿ is the same integral with a power
-of the integration variable.  Which integral keeps full precision depends on where (ν, x) lies:
+Each is a contour integral of exp(something linear in ν), so ∂ⁿ/∂νⁿ is the same integral with a
+power of the integration variable.  Which one keeps full precision depends on where (ν, x) lies:
 
 * x small: the power series (DLMF 10.2.2, 10.25.2), differentiated term by term;
 * ν well beyond x: the path of steepest descent of Schläfli's integral (Watson, Theory of Bessel
@@ -26,7 +26,9 @@ from .gamma import rgamma_jet
 __all__ = ["KERNELS", "bessel_order_derivative"]
 
 NEGLIGIBLE = 46.0
-GRADED = tuple(pi * f for f in (0, 1/256, 1/64, 1/16, 1/6, 1/3, 1/2, 2/3, 5/6, 15/16, 1))  # fmt: skip
+GRADED = tuple(
+    pi * f for f in (0, 1/256, 1/64, 1/16, 1/6, 1/3, 1/2, 2/3, 5/6, 15/16, 1)
+)  # fmt: skip
 SERIES_TERMS = 50
 CHUNK = 256
 
@@ -65,7 +67,7 @@ def _steepest(v: Array, x: Array, n: int, modified: bool) -> Array:
 
 
 def _half_line(v: Array, x: Array, cosine: bool) -> tuple[Array, Array]:
-    """Nodes t and weights on [0, T], beyond which x sinh t (or x (cosh t − 1)) − |ν| t > NEGLIGIBLE."""
+    """Nodes t, weights on [0, T]; beyond, x sinh t (or x (cosh t − 1)) − |ν| t > NEGLIGIBLE."""
     order = np.abs(v)
     low = np.arcsinh(order / x)
     high = low + 1.0
@@ -77,7 +79,8 @@ def _half_line(v: Array, x: Array, cosine: bool) -> tuple[Array, Array]:
     for _ in range(12):
         middle = (low + high) / 2
         rise = x * (np.cosh(middle) - 1 if cosine else np.sinh(middle)) - order * middle
-        low, high = np.where(rise > NEGLIGIBLE, low, middle), np.where(rise > NEGLIGIBLE, middle, high)
+        enough = rise > NEGLIGIBLE
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     panels = 6 + int((order * high).max() / 60 + high.max() / 3)
     nodes, weights = panel_nodes(tuple(np.linspace(0, 1, panels + 1).tolist()), 24)
     return high[:, None] * nodes, high[:, None] * weights

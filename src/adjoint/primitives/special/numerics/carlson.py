@@ -38,9 +38,7 @@ def _carlson_r(a: float, b: tuple[float, ...], *z: Array) -> Array:
     start = (least - NEGLIGIBLE / rate).min()
     stop = NEGLIGIBLE / a
     u = np.arange(start, stop + STEP, STEP)[:, None]
-    exponent = conjugate * u - sum(
-        w * np.logaddexp(u, log) for w, log in zip(b, logs, strict=True)
-    )
+    exponent = conjugate * u - sum(w * np.logaddexp(u, log) for w, log in zip(b, logs, strict=True))
     value = np.exp(exponent).sum(axis=0) * STEP / special.beta(a, conjugate) * scale**-a
     return np.where(legal, np.where(infinite, np.inf, value), np.nan)
 

@@ -1,7 +1,7 @@
 """Derivatives of the Faddeeva function w(z) = e^(−z²) erfc(−iz) and of its relatives.
 
-w' = −2 z w + 2i/√π, and w⁽ⁿ⁺¹⁾ = −2(z w⁽ⁿ⁾ + n w⁽ⁿ⁻¹⁾) for n ≥ 1.  The two parts cancel where |z| is
-large, so there the expansion at infinity is differentiated term by term (DLMF 7.12.1).
+w' = −2 z w + 2i/√π, and w⁽ⁿ⁺¹⁾ = −2(z w⁽ⁿ⁾ + n w⁽ⁿ⁻¹⁾) for n ≥ 1.  The two parts cancel where |z|
+is large, so there the expansion at infinity is differentiated term by term (DLMF 7.12.1).
 """
 
 from functools import cache
@@ -14,7 +14,9 @@ from scipy import special
 from ..row import Kernel
 from .arrays import Array, on_complex_vectors, on_real_vectors
 
-__all__ = ["KERNELS", "dawson_derivative", "erfcx_derivative", "faddeeva", "gaussian_derivative", "voigt"]  # fmt: skip
+__all__ = [
+    "KERNELS", "dawson_derivative", "erfcx_derivative", "faddeeva", "gaussian_derivative", "voigt",
+]  # fmt: skip
 
 FAR = 6.5
 
@@ -140,9 +142,11 @@ def voigt(n: int, imaginary: bool) -> Kernel:
         (
             lambda x, s, g, y: voigt(n + 1, imaginary)(x, s, g),
             lambda x, s, g, y: s * voigt(n + 2, imaginary)(x, s, g),
-            lambda x, s, g, y: voigt(n + 1, True)(x, s, g) * -1.0
-            if not imaginary
-            else voigt(n + 1, False)(x, s, g),
+            lambda x, s, g, y: (
+                voigt(n + 1, True)(x, s, g) * -1.0
+                if not imaginary
+                else voigt(n + 1, False)(x, s, g)
+            ),
         ),
         ((-6.0, 6.0), (0.4, 2.0), (0.1, 2.0)),
     )

@@ -14,7 +14,9 @@ from .jets import Jet, exponential
 __all__ = ["KERNELS", "polygamma", "polygamma_values", "psi_difference", "rgamma_derivative"]
 
 # B_2j, j = 1 … 10, of the expansion of ψ at infinity (Abramowitz & Stegun 6.3.18).
-BERNOULLI = (1/6, -1/30, 1/42, -1/30, 5/66, -691/2730, 7/6, -3617/510, 43867/798, -174611/330)  # fmt: skip
+BERNOULLI = (
+    1/6, -1/30, 1/42, -1/30, 5/66, -691/2730, 7/6, -3617/510, 43867/798, -174611/330,
+)  # fmt: skip
 # From here on ten terms of the expansion give full precision for ψ and its first derivatives.
 FAR = 20.0
 

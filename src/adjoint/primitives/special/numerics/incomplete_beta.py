@@ -16,7 +16,9 @@ from .gamma import polygamma_values
 from .jets import Jet, exponential, linear, multiply, nth_derivative, reciprocal_sum
 from .tails import NODES, WEIGHTS, tail_length
 
-__all__ = ["KERNELS", "beta_density", "beta_logit_density", "incomplete_beta", "incomplete_beta_logit"]  # fmt: skip
+__all__ = [
+    "KERNELS", "beta_density", "beta_logit_density", "incomplete_beta", "incomplete_beta_logit",
+]  # fmt: skip
 
 
 def _log_reciprocal_beta_jet(a: Array, b: Array, m: int, n: int) -> Jet:
@@ -34,7 +36,7 @@ def _log_reciprocal_beta_jet(a: Array, b: Array, m: int, n: int) -> Jet:
 
 
 def _raise_parameter(a: Array, b: Array, m: int, n: int, which: int) -> tuple[Array, Jet]:
-    """a + 1 where a ≤ ½, with the jet of the factor a/(a + b) in 1/B(a, b) = a/(a + b)/B(a + 1, b)."""
+    """a + 1 where a ≤ ½, and the jet of the ratio a/(a + b) of 1/B(a, b) to 1/B(a + 1, b)."""
     low = a <= 0.5
     total = np.where(low & (a + b != 0), a + b, 1.0)
     first, second = (1.0, 0.0) if which == 0 else (0.0, 1.0)
@@ -45,7 +47,9 @@ def _raise_parameter(a: Array, b: Array, m: int, n: int, which: int) -> tuple[Ar
     return np.where(low, a + 1, a), jet
 
 
-def _density_jet(a: Array, b: Array, logs: tuple[Array, Array], front: Array, m: int, n: int) -> Jet:
+def _density_jet(
+    a: Array, b: Array, logs: tuple[Array, Array], front: Array, m: int, n: int
+) -> Jet:
     """Jet of front · t^a (1 − t)^b / B(a, b), `logs` being log t and log(1 − t).
 
     `front` is the logarithm of all of it but B.  Parameters at or below ½ are raised first, so that
@@ -126,7 +130,7 @@ def _incomplete_beta_logit(a: Array, b: Array, s: Array, m: int, n: int) -> Arra
     up_a, up_b = np.where(a < 1, a + 1, a), np.where(b < 1, b + 1, b)
     left = s < np.log(up_a / up_b)
     value = _beta_tail(np.where(left, up_a, a), np.where(left, b, up_b), s, left, m, n)
-    # I(a, b) = I(a + 1, b) + G/a = I(a, b + 1) − G/b, G = t^a (1 − t)^b / B(a, b) (DLMF 8.17.20-21).
+    # I(a, b) = I(a + 1, b) + G/a = I(a, b + 1) − G/b, G = t^a (1 − t)^b / B (DLMF 8.17.20-21).
     for raised, parameter, sign, first in (
         (left & (a < 1), a, 1.0, 1.0),
         (~left & (b < 1), b, -1.0, 0.0),

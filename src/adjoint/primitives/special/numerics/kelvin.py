@@ -1,7 +1,8 @@
 """Kelvin functions and their derivatives of any order, from Bessel functions on a diagonal.
 
-ber x + i bei x = J₀(ωx), ω = e^(3πi/4);  ker x + i kei x = K₀(ωx), ω = e^(iπ/4).  The derivatives of
-J₀ and K₀ are combinations of neighbouring orders, without the division by x of the Kelvin equation.
+ber x + i bei x = J₀(ωx), ω = e^(3πi/4);  ker x + i kei x = K₀(ωx), ω = e^(iπ/4).  The derivatives
+of J₀ and K₀ are combinations of neighbouring orders, without the division by x of the Kelvin
+equation.
 """
 
 from functools import cache

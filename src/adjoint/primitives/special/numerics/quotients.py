@@ -15,8 +15,9 @@ __all__ = ["KERNELS", "exprel_derivative", "log1p_quotient", "spherical_i", "sph
 
 def _exprel_derivative(x: Array, n: int) -> Array:
     below = np.where(x < -1, -x, 1.0)
-    incomplete = special.gammainc(n + 1, below) * factorial(n) / below ** (n + 1)
-    return np.where(x < -1, incomplete, special.hyp1f1(n + 1, n + 2, np.maximum(x, -1)) / (n + 1))
+    incomplete: Array = special.gammainc(n + 1, below) * factorial(n) / below ** (n + 1)
+    series = special.hyp1f1(n + 1, n + 2, np.maximum(x, -1)) / (n + 1)
+    return np.asarray(np.where(x < -1, incomplete, series))
 
 
 @cache
@@ -60,9 +61,11 @@ def spherical_j(n: int) -> Kernel:
         f"spherical_jn_{n}",
         on_complex_vectors(lambda x: np.asarray(special.spherical_jn(n, x))),
         (
-            lambda x, y: -spherical_j(1)(x)
-            if n == 0
-            else (n * spherical_j(n - 1)(x) - (n + 1) * spherical_j(n + 1)(x)) / (2 * n + 1),
+            lambda x, y: (
+                -spherical_j(1)(x)
+                if n == 0
+                else (n * spherical_j(n - 1)(x) - (n + 1) * spherical_j(n + 1)(x)) / (2 * n + 1)
+            ),
         ),
         ((-8.0, 8.0),),
         latex=rf"j_{{{n}}}",
@@ -78,9 +81,11 @@ def spherical_i(n: int) -> Kernel:
         f"spherical_in_{n}",
         on_complex_vectors(lambda x: np.asarray(special.spherical_in(n, x))),
         (
-            lambda x, y: spherical_i(1)(x)
-            if n == 0
-            else (n * spherical_i(n - 1)(x) + (n + 1) * spherical_i(n + 1)(x)) / (2 * n + 1),
+            lambda x, y: (
+                spherical_i(1)(x)
+                if n == 0
+                else (n * spherical_i(n - 1)(x) + (n + 1) * spherical_i(n + 1)(x)) / (2 * n + 1)
+            ),
         ),
         ((-8.0, 8.0),),
         latex=rf"i_{{{n}}}",
@@ -98,7 +103,7 @@ def _xdivy(x: Any, y: Any) -> Any:
 
 # ∂/∂y of xlogy(x, y).  At (0, 0) it is 0, because xlogy(0, y) is 0 for every y; its own slope in x
 # is infinite there, which an expression in np.where would lose.
-xdivy = Kernel(
+xdivy: Kernel = Kernel(
     "xdivy",
     _xdivy,
     (lambda x, y, q: 1 / y, lambda x, y, q: -xdivy(q, y)),

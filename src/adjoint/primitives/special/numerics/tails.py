@@ -1,11 +1,11 @@
 """Quadrature over the tail of a density, for derivatives of distribution functions.
 
-A distribution function ∫ f(t; θ) dt whose density f is the exponential of a function linear in θ has
-∂ⁿF/∂θⁿ = ∫ f times a polynomial in the sufficient statistic.  The integral is taken over the tail on
-the side of the mode where x lies: there the tail decays and no large parts cancel (the integral over
-both tails is zero for n ≥ 1).  In the variable log t, or logit t, the integrand is analytic near the
-real axis; 96 Gauss-Legendre nodes over the stretch where it exceeds e^−46 of its value at x suffice
-for full precision.
+A distribution function F = ∫ f(t; θ) dt whose density f is the exponential of a function linear in
+θ has ∂ⁿF/∂θⁿ = ∫ f times a polynomial in the sufficient statistic.  The integral is taken over the
+tail on the side of the mode where x lies: there the tail decays and no large parts cancel (the
+integral over both tails is zero for n ≥ 1).  In the variable log t, or logit t, the integrand is
+analytic near the real axis; 96 Gauss-Legendre nodes over the stretch where it exceeds e^−46 of its
+value at x suffice for full precision.
 """
 
 from collections.abc import Callable

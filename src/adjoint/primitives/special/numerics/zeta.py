@@ -6,6 +6,7 @@ derivatives in s are exact; the remainder is below rounding for the cut-off chos
 
 from functools import cache
 from math import factorial, pi
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -87,10 +88,8 @@ def hurwitz_zeta_derivative(n: int) -> Kernel:
     ∂ζ/∂q = −s ζ(s + 1, q), whose n-th derivative in s is −s ζ⁽ⁿ⁾ − n ζ⁽ⁿ⁻¹⁾, both at s + 1.
     """
 
-    def lower(s: object, q: object) -> object:
-        if n == 1:
-            return special.zeta(s + 1, q)  # type: ignore[operator]
-        return hurwitz_zeta_derivative(n - 1)(s + 1, q)  # type: ignore[operator]
+    def lower(s: Any, q: Any) -> Any:
+        return special.zeta(s + 1, q) if n == 1 else hurwitz_zeta_derivative(n - 1)(s + 1, q)
 
     return Kernel(
         f"hurwitz_zeta_derivative_{n}",
