@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +21,14 @@ from adjoint.errors import (
     UnknownNameError,
     nearest,
 )
+from adjoint.graph.binding import variable
 from adjoint.graph.containers import flatten, require_same_structure, unflatten
+from adjoint.graph.ir import Node
+from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
-from adjoint.graph.tracing import differentiable, require_callable
+from adjoint.graph.tracing import Outputs, differentiable, require_callable, zeros_for
+from adjoint.transforms.taylor import Series, series_of
+from adjoint.transforms.walk import Operands
 
 
 def _order(n: Any, called: str, lowest: int) -> int:
@@ -85,14 +91,25 @@ def _require_holomorphic(f: Callable[[Any], Any], point: Any) -> None:
 
 
 def _along(f: Callable[[Any], Any], x: Any, order: int) -> Any:
-    g = f
-    for _ in range(order):
-        g = _slope(g)
-    return g(x)
+    """dⁿf/dtⁿ of a function of one number, from its Taylor series: n! yₙ."""
+    with Scope("derivative(f)") as scope:
+        t = variable(scope, x)
+        outputs = Outputs(f(t), "derivative(f)")
+        with np.errstate(all="ignore"):
+            found = _coefficients(outputs, t.node, scope, order)
+            scale = math.factorial(order)
+            leaves = [
+                zeros_for(n.type) if c is None else c * scale
+                for n, c in zip(outputs.nodes, found, strict=True)
+            ]
+    return outputs.tree([outward_leaf(leaf) for leaf in leaves])
 
 
-def _slope(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: jvp(f, (x,), (np.ones_like(x) if isinstance(x, Tracer) else _unit(x),))[1]
+def _coefficients(outputs: Outputs, variable_node: Node, scope: Scope, order: int) -> list[Any]:
+    unit = variable_node.type.dtype.type(1)
+    line = Series(Operands(scope)(variable_node), lambda k: unit if k == 1 else None)
+    found = series_of(outputs.nodes, {variable_node: line}, order, scope)
+    return [series[order] for series in found]
 
 
 def _unit(x: Any) -> Any:
