@@ -16,6 +16,7 @@ from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.folding import flatten_axes
+from adjoint.primitives.indexing import HOLE, take_index
 from adjoint.primitives.products import array
 from adjoint.primitives.reduction import finish, reduction_axes
 from adjoint.primitives.selection import convert
@@ -106,7 +107,7 @@ def _check(method: str, q: Any, weights: Any) -> None:
 def _pick(x: Any, index: Any, per_row: bool) -> Any:
     """Elements of the last axis: the same ones of every row, or each row's own."""
     if not per_row:
-        return x[..., index]
+        return take_index(x, (Ellipsis, HOLE), [index])
     index = np.broadcast_to(index, x.shape[:-1] + index.shape[-1:])
     return along(x, index, x.ndim - 1)
 

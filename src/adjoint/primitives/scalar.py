@@ -27,7 +27,8 @@ REAL = ((-3.0, 3.0),)
 POSITIVE = ((0.1, 4.0),)
 UNIT = ((-0.95, 0.95),)
 
-_WEAK: dict[str, type] = {"f": float, "i": int, "c": complex, "b": bool}
+_WEAK: dict[str, Any] = {"f": float, "i": int, "c": complex, "b": np.dtype(np.bool_)}
+"""What a Python number promotes as; a truth value is an ordinary operand."""
 
 
 def _default_latex(name: str, arity: int) -> str:

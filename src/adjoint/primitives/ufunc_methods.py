@@ -28,6 +28,9 @@ ASSOCIATIVE = frozenset(
 )  # fmt: skip
 """Ufuncs whose folds may be taken in any grouping; any other is folded from the left."""
 
+MEET_IDENTITY = (np.hypot, np.gcd)
+"""Ufuncs that make a single element nonnegative, by combining it with their identity."""
+
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
@@ -90,6 +93,8 @@ def _reduce_any(
     if dtype is not None:
         x = loop_operands(ufunc, (x, x), dtype, None, "unsafe")[0]
     start = initial if given(initial) else None
+    if start is None and ufunc in MEET_IDENTITY and extent(x.shape, axes) == 1:
+        start = ufunc.identity
     if is_masked(where):
         neutral = start if start is not None else ufunc.identity
         if neutral is None:
@@ -106,7 +111,7 @@ def _reduce_any(
         x = np.where(where, x, neutral)
     shape = x.shape
     if not axes:
-        result = x
+        result = _in_result_type(ufunc, x)
     elif extent(shape, axes) == 0:
         neutral = start if start is not None else ufunc.identity
         if neutral is None:
@@ -125,7 +130,7 @@ def _fold(ufunc: np.ufunc, handler: Handler, x: Any, axes: Any, start: Any) -> t
     """The fold, and the initial value if it still has to be combined with it."""
     if ufunc in ASSOCIATIVE:
         flat = flatten_axes(x, axes)
-        flat = _in_result_type(handler, flat)
+        flat = _in_result_type(ufunc, flat)
         return tree(lambda a, b: (handler(a[0], b[0]),), (flat,), flat.ndim - 1)[0], start
     if start is not None:
         first = x[slots(axes[0], slice(0, 1))]
@@ -133,9 +138,9 @@ def _fold(ufunc: np.ufunc, handler: Handler, x: Any, axes: Any, start: Any) -> t
     return sequential(handler, x, axes[0])[-1], None
 
 
-def _in_result_type(handler: Handler, x: Any) -> Any:
+def _in_result_type(ufunc: np.ufunc, x: Any) -> Any:
     """Operands in the dtype that the ufunc gives, so that a single element has it too."""
-    dtype = handler(x[..., :1], x[..., :1]).dtype
+    dtype = ufunc.resolve_dtypes((x.dtype, x.dtype, None))[-1]
     return x if x.dtype == dtype else convert(x, dtype)
 
 
@@ -162,7 +167,7 @@ def accumulate(ufunc: np.ufunc, handler: Handler, inputs: Any, kwargs: dict[str,
     elif ufunc in (np.maximum, np.minimum):
         result = (CUMMAX if ufunc is np.maximum else CUMMIN)(x, axis=place)
     elif ufunc in ASSOCIATIVE:
-        x = _in_result_type(handler, np.moveaxis(x, place, -1))
+        x = _in_result_type(ufunc, np.moveaxis(x, place, -1))
         found = scan(lambda a, b: (handler(a[0], b[0]),), (x,), x.ndim - 1)[0]
         result = np.moveaxis(found, -1, place)
     else:
