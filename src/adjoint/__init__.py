@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from adjoint import primitives as _primitives
-from adjoint.calculus.control import checkpoint, scan, stop_gradient
+from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
 from adjoint.calculus.gradients import grad, value_and_grad
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
@@ -20,17 +20,21 @@ from adjoint.calculus.vectorize import vmap
 
 if TYPE_CHECKING:
     from adjoint.compilation.compiled import compile
+    from adjoint.testing.derivatives import check_derivatives
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "check_derivatives": "adjoint.testing.derivatives",
     "compile": "adjoint.compilation.compiled",
 }
 """Names whose modules load LLVM, SciPy or Matplotlib: imported when they are first used."""
 
 __all__ = [
+    "check_derivatives",
     "compile",
     "checkpoint",
+    "cond",
     "derivative",
     "derivative_tensor",
     "directional",
@@ -46,6 +50,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 del _primitives
 

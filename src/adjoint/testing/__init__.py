@@ -1,0 +1,21 @@
+"""The checks that Adjoint uses on itself, for your own functions and primitives."""
+
+from adjoint.testing.derivatives import Comparison, DerivativeReport, check_derivatives
+from adjoint.testing.differences import (
+    Difference,
+    complex_step,
+    extrapolated_difference,
+    kink,
+    one_sided,
+)
+
+__all__ = [
+    "Comparison",
+    "DerivativeReport",
+    "Difference",
+    "check_derivatives",
+    "complex_step",
+    "extrapolated_difference",
+    "kink",
+    "one_sided",
+]
