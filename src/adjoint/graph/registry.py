@@ -21,6 +21,9 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What any other NumPy function on traced operands does."""
 
+REASONS: dict[str, str] = {}
+"""Why a NumPy function (or all of a module, ``np.strings``) has no rule, for the message."""
+
 LAZY_UFUNCS: list[Callable[[np.ufunc], Callable[..., Any] | None]] = []
 """Asked in turn for a ufunc that is not in `UFUNCS`, such as those of `scipy.special`."""
 

@@ -9,10 +9,36 @@ depends on it: that value has escaped.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from adjoint.graph.ir import Node
+
+
+class _Open(threading.local):
+    """The scopes around user code that this thread has opened, innermost last."""
+
+    def __init__(self) -> None:
+        self.scopes: list[weakref.ref[Scope]] = []
+
+
+_open = _Open()
+
+
+def is_tracing() -> bool:
+    """Whether a transform on this thread is looking on.
+
+    A scope may be closed out of order or by another thread, so closed ones are dropped here.
+    """
+    scopes = _open.scopes
+    while scopes:
+        scope = scopes[-1]()
+        if scope is not None and not scope.closed:
+            return True
+        scopes.pop()
+    return False
 
 
 class Scope:
@@ -26,7 +52,16 @@ class Scope:
     internal: opened by a rule rather than around user code; constants need no snapshot then.
     """
 
-    __slots__ = ("abstract", "closed", "decisions", "internal", "name", "only", "sets")
+    __slots__ = (
+        "__weakref__",
+        "abstract",
+        "closed",
+        "decisions",
+        "internal",
+        "name",
+        "only",
+        "sets",
+    )
 
     def __init__(
         self, name: str, *, abstract: str = "", records: bool = False, internal: bool = False
@@ -38,6 +73,8 @@ class Scope:
         self.decisions: list[tuple[Node, Any]] | None = [] if records else None
         self.sets: list[ScopeSet] = []
         self.only = ScopeSet(frozenset((self,)))
+        if not internal:
+            _open.scopes.append(weakref.ref(self))
 
     def close(self) -> None:
         """End the scope: values that depend on it may no longer be used by user code."""
@@ -45,6 +82,7 @@ class Scope:
         for scopes in self.sets:
             scopes.dead = True
         self.sets = []
+        is_tracing()  # drops this scope, and any before it that are closed too
 
     def __enter__(self) -> Scope:
         return self

@@ -22,6 +22,7 @@ from adjoint.errors import (
 )
 from adjoint.graph import registry
 from adjoint.graph.ir import Node
+from adjoint.graph.scope import NO_SCOPES
 from adjoint.graph.sites import describe_site, here
 from adjoint.graph.views import View, write
 
@@ -79,7 +80,15 @@ class Tracer:
             f"{called} needs {becomes}; it got a traced {self.node.type}.", where=here(), hint=hint
         )
 
+    def _constant(self) -> Any:
+        """The value, if nothing that is differentiated or mapped over went into it, else None."""
+        node = self.node
+        return node.value if node.scopes is NO_SCOPES else None
+
     def __float__(self) -> float:
+        value = self._constant()
+        if value is not None:
+            return float(value)
         self._refuse(
             "float(x), math.sin(x) or a write into an array made by plain NumPy",
             "a plain number",
@@ -90,6 +99,9 @@ class Tracer:
         )
 
     def __complex__(self) -> complex:
+        value = self._constant()
+        if value is not None:
+            return complex(value)
         self._refuse("complex(x)", "a plain number", "use x + 0j, or x.astype(complex).")
 
     # -- decisions ---------------------------------------------------------------------------
@@ -141,7 +153,15 @@ class Tracer:
 
     def copy(self, order: str = "C") -> Any:
         """A traced value that writes to this one no longer reach."""
-        return type(self)(self.node)
+        node = self.node
+        if node.value is not None and len(node.type.shape) > 1:
+            # The order in memory decides which later reshapes are views.
+            laid_out = np.asarray(node.value, order=order)  # type: ignore[call-overload]
+            if laid_out is not node.value:
+                result = registry.PRIMITIVES["reshape"](self, shape=node.type.shape)
+                result._node.value = laid_out
+                return result
+        return type(self)(node)
 
     __copy__ = copy
 
@@ -179,7 +199,10 @@ class TracedArray(Tracer):
 
     __slots__ = ()
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        value = self._constant()
+        if value is not None and copy is not False:
+            return np.array(value, dtype)
         self._refuse(
             "np.asarray or a function that NumPy cannot hand over",
             "a plain array",
@@ -274,8 +297,10 @@ def untraceable(name: str) -> UntraceableFunctionError:
     known = [qualified_name(f) for f in registry.FUNCTIONS]
     known += [f"np.{u.__name__}" for u in registry.UFUNCS]
     close = nearest(name, [k for k in known if k != name])
+    reason = registry.REASONS.get(name) or registry.REASONS.get(name.rpartition(".")[0])
     return UntraceableFunctionError(
-        f"{name} has no rule for traced values."
+        f"{name} has no rule for traced values"
+        + (f": {reason}." if reason else ".")
         + (f" Nearest: {', '.join(dict.fromkeys(close))}." if close else ""),
         where=here(),
         hint="`adjoint primitives` lists what can be traced; ad.custom_derivative(f, ...) "

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from adjoint.errors import ReadOnlyError
 from adjoint.graph.sites import here
 
@@ -44,16 +46,45 @@ class View:
             tracer._node = self.read(parent).node
 
 
+def layout(tracer: Any) -> Any:
+    """A plain array laid out in memory as NumPy would lay out the traced one: it tells which
+    reshapes are views.  Its elements have no meaning."""
+    steps = []
+    while tracer._view is not None:
+        steps.append(tracer._view.read)
+        tracer = tracer._view.parent
+    node = tracer.node
+    plain = np.empty(node.type.shape, node.type.dtype)
+    if node.value is not None and not node.value.flags.c_contiguous:
+        plain = np.empty_like(node.value)
+    for read in reversed(steps):
+        plain = read(plain)
+    return plain
+
+
 def as_view(result: Any, parent: Tracer, read: Read, put: Put | None) -> Any:
     """Marks a result as a view of its parent; ``put=None`` makes it read-only."""
     result._view = View(parent, read, put)
     return result
 
 
+def _keep_order(old: Any, node: Node) -> None:
+    """Lays the new value out in memory as the old one is: a write does not move an array, and the
+    order decides which later reshapes are views."""
+    new = node.value
+    if old is None or new is None or old.ndim < 2:
+        return
+    a, b = old.flags, new.flags
+    if a.c_contiguous != b.c_contiguous or a.f_contiguous != b.f_contiguous:
+        node.value = np.empty_like(old, dtype=new.dtype)
+        node.value[...] = new
+
+
 def write(target: Tracer, node: Node) -> None:
     """Gives the target a new value, and puts it back into everything it is a view of."""
     view = target._view
     if view is None:
+        _keep_order(target._node.value, node)
         target._node = node
         target._version += 1
         return

@@ -107,7 +107,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **kwa
     return np.broadcast_to(value, shape_tuple(shape)).copy()
 
 
-@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
 def array_like(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """``np.array(a, like=x)``: stacks traced values at any depth."""
     value = adopt(a)

@@ -12,6 +12,7 @@ from adjoint.graph.registry import implements
 from adjoint.graph.tracer import TracedArray, TracedScalar, Tracer, assign, wrap
 from adjoint.graph.views import as_view
 from adjoint.primitives.selection import IMAG_PART, REAL_PART, convert
+from adjoint.primitives.shaping import reshape_view
 
 
 def _astype(
@@ -72,10 +73,10 @@ class _Flat:
         self._array = array
 
     def __getitem__(self, index: Any) -> Any:
-        return self._array.reshape(-1).copy()[index]
+        return reshape_view(self._array, (self._array.size,)).copy()[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        flat = self._array.reshape(-1)
+        flat = reshape_view(self._array, (self._array.size,))
         flat[index] = value
 
     def __len__(self) -> int:
@@ -87,7 +88,7 @@ class _Flat:
 
 
 def _set_flat(self: Tracer, value: Any) -> None:
-    flat = self.reshape(-1)
+    flat = reshape_view(self, (self.size,))
     flat[...] = np.resize(value, self.size) if np.ndim(value) else value
 
 

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.errors import ArgumentValueError
 from adjoint.graph.registry import implements
+from adjoint.graph.sites import here
+from adjoint.graph.tracer import TracedArray
+from adjoint.graph.views import layout
 from adjoint.primitives.products import array, axes_tuple
 from adjoint.primitives.shaping import reshape_view
 
@@ -14,7 +18,28 @@ from adjoint.primitives.shaping import reshape_view
 @implements(np.ravel)
 def ravel(a: Any, order: Any = "C") -> Any:
     """``np.ravel``."""
-    return np.reshape(array(a), -1, order=order)
+    a = array(a)
+    if order in ("A", "K"):
+        order = _order_in_memory(a, order)
+    result = np.reshape(a, -1, order=order)
+    if isinstance(a, TracedArray) and a._view is not None:
+        flags = layout(a).flags
+        if not (flags.f_contiguous if order == "F" else flags.c_contiguous):
+            return result.copy()  # unlike reshape, ravel gives a view of contiguous elements only
+    return result
+
+
+def _order_in_memory(a: Any, order: str) -> str:
+    flags = (layout(a) if isinstance(a, TracedArray) else a).flags
+    if flags.c_contiguous or (order == "A" and not flags.f_contiguous):
+        return "C"
+    if flags.f_contiguous:
+        return "F"
+    raise ArgumentValueError(
+        "np.ravel(order='K') needs elements that lie together in memory; this view skips some.",
+        where=here(),
+        hint="use order='C', or x.copy().",
+    )
 
 
 @implements(np.squeeze)

@@ -15,7 +15,7 @@ from adjoint.graph.registry import implements, register
 from adjoint.graph.scope import NO_SCOPES
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray, Tracer
-from adjoint.graph.views import as_view
+from adjoint.graph.views import as_view, layout
 from adjoint.primitives.contraction import Sizes, contract, letter
 
 
@@ -79,9 +79,28 @@ def reshape(a: Any, /, shape: Any = None, order: Any = "C", *, copy: Any = None)
         if known == 0 or size % known:
             raise ValueError(f"cannot reshape array of size {size} into shape {target}")
         target = tuple(size // known if n == -1 else n for n in target)
+    if order == "A":
+        order = "F" if isinstance(a, TracedArray) and _is_fortran(a) else "C"
     if order == "F":
-        return np.transpose(plain_reshape(np.transpose(a), target[::-1]))
-    return plain_reshape(a, target) if copy else reshape_view(a, target)
+        return np.transpose(reshape(np.transpose(a), target[::-1], copy=copy))
+    if copy is False and _copies(a, target):
+        raise ValueError("Unable to avoid creating a copy while reshaping.")
+    return plain_reshape(a, target) if copy or _copies(a, target) else reshape_view(a, target)
+
+
+def _is_fortran(a: TracedArray) -> bool:
+    flags = layout(a).flags
+    return bool(flags.f_contiguous and not flags.c_contiguous)
+
+
+def _copies(a: Any, shape: tuple[int, ...]) -> bool:
+    """Whether NumPy would have to copy the elements of a to give them this shape."""
+    if not isinstance(a, TracedArray) or (
+        a._view is None and (a.node.value is None or a.node.value.flags.c_contiguous)
+    ):
+        return False
+    plain = layout(a)
+    return not np.may_share_memory(plain, np.reshape(plain, shape))
 
 
 def permute(x: Any, axes: tuple[int, ...]) -> Any:
@@ -119,10 +138,16 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     names = [letter(i) for i in range(len(target))]
     offset = len(target) - len(source)
     kept = [i for i, n in enumerate(source) if n == target[i + offset]]
-    array = plain_reshape(array, tuple(source[i] for i in kept))
     term = "".join(names[i + offset] for i in kept)
     sizes: Sizes = tuple((c, n) for c, n in zip(names, target, strict=True) if c not in term)
-    return contract(f"{term}->{''.join(names)}", array, sizes=sizes)
+
+    def spread(x: Any) -> Any:
+        kept_only = plain_reshape(x, tuple(source[i] for i in kept))
+        return contract(f"{term}->{''.join(names)}", kept_only, sizes=sizes)
+
+    result = spread(array)
+    # A view that cannot be written to, because one element of it stands for many.
+    return as_view(result, array, spread, None) if isinstance(array, TracedArray) else result
 
 
 class Concatenate(Primitive):
