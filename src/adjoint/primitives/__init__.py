@@ -39,6 +39,7 @@ from adjoint.primitives import (  # noqa: F401
     sorting,
     statistics,
     taking,
+    untraceable,
     ufunc_methods,
     ufunc_protocol,
     ufunc_tuples,

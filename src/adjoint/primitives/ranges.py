@@ -8,6 +8,8 @@ import numpy as np
 
 from adjoint.graph.binding import index_of, value_or_raise
 from adjoint.graph.registry import implements
+from adjoint.graph.tracer import Tracer
+from adjoint.primitives.creation import buffer
 from adjoint.primitives.products import array
 from adjoint.primitives.selection import convert
 from adjoint.primitives.shaping import normalize_axis
@@ -110,3 +112,12 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
     kind = np.result_type(start.dtype, stop.dtype, step.dtype) if dtype is None else dtype
     count = max(int(length), 0)
     return convert(start + np.arange(count) * step, kind)
+
+
+@implements(np.arange)
+def arange_like(*args: Any, like: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """``np.arange(..., like=x)``."""
+    if any(isinstance(a, Tracer) for a in (*args, *kwargs.values())):
+        found = arange(*args, **kwargs)
+        return found if isinstance(found, Tracer) else buffer(found)
+    return buffer(np.arange(*args, **kwargs))
