@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from adjoint import primitives as _primitives
 from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
 from adjoint.calculus.gradients import grad, value_and_grad
+from adjoint.calculus.jets import jet
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
+from adjoint.calculus.series import TaylorPolynomial, taylor
 from adjoint.calculus.vectorize import vmap
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _LAZY = {
 """Names whose modules load LLVM, SciPy or Matplotlib: imported when they are first used."""
 
 __all__ = [
+    "TaylorPolynomial",
     "check_derivatives",
     "compile",
     "checkpoint",
@@ -42,11 +45,13 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
+    "jet",
     "jvp",
     "linearize",
     "partial",
     "scan",
     "stop_gradient",
+    "taylor",
     "value_and_grad",
     "vjp",
     "vmap",
