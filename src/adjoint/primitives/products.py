@@ -10,7 +10,7 @@ import numpy as np
 from adjoint.errors import ShapeMismatchError
 from adjoint.graph import registry
 from adjoint.graph.arraytype import describe
-from adjoint.graph.binding import adopt
+from adjoint.graph.binding import adopt, index_of
 from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray, Tracer
@@ -35,6 +35,15 @@ def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError("duplicate value in 'axis'")
     return axes
+
+
+def reduction_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes to reduce; a number counts as having one, as it does for NumPy's ufuncs."""
+    if ndim == 0 and axis is not None and not isinstance(axis, tuple):
+        if index_of(axis) not in (0, -1):
+            raise np.exceptions.AxisError(index_of(axis), 0)
+        return ()
+    return axes_tuple(axis, ndim)
 
 
 def keep_dims(result: Any, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: Any) -> Any:
@@ -68,7 +77,7 @@ def sum_(
         a = convert(a, dtype)
     if where is not True and where is not np._NoValue:
         a = np.where(where, a, np.zeros((), a.dtype))
-    axes = axes_tuple(axis, a.ndim)
+    axes = reduction_axes(axis, a.ndim)
     result = contract(_sum_subscripts(a.ndim, axes), a)
     result = keep_dims(result, a.shape, axes, keepdims)
     if given(initial):

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.arraytype import ArrayType
-from adjoint.graph.binding import index_of
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.primitives.folding import Element, flatten_axes, tree
-from adjoint.primitives.products import array, axes_tuple, given, keep_dims
+from adjoint.primitives.products import array, given, keep_dims, reduction_axes
 from adjoint.primitives.selection import convert
 from adjoint.primitives.shaping import normalize_axis, plain_reshape, write_out
 
@@ -24,15 +23,6 @@ def is_masked(where: Any) -> bool:
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape without the axes that are reduced."""
     return tuple(n for i, n in enumerate(shape) if i not in axes)
-
-
-def reduction_axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The axes to reduce; a number counts as having one, as it does for NumPy's ufuncs."""
-    if ndim == 0 and axis is not None and not isinstance(axis, tuple):
-        if index_of(axis) not in (0, -1):
-            raise np.exceptions.AxisError(index_of(axis), 0)
-        return ()
-    return axes_tuple(axis, ndim)
 
 
 def extent(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.arithmetic import root_of_squares
-from adjoint.primitives.products import array, given
-from adjoint.primitives.reduction import extent, finish, is_masked, reduction_axes
+from adjoint.primitives.products import array, given, reduction_axes
+from adjoint.primitives.reduction import extent, finish, is_masked
 from adjoint.primitives.scalar import UNIT, row
 from adjoint.primitives.selection import convert
 
