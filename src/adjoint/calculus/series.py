@@ -158,7 +158,7 @@ class TaylorPolynomial:
         return np.abs(longer.along(np.asarray(x) - self.center)[-1])
 
     def remainder_bound(self, x: Any, samples: int = 65) -> Any:
-        """Lagrange's form of the remainder: max |f⁽ⁿ⁺¹⁾(ξ)| · |δ|ⁿ⁺¹/(n+1)! over ξ between x0 and x.
+        """Lagrange's remainder: max |f⁽ⁿ⁺¹⁾(ξ)| · |δ|ⁿ⁺¹/(n+1)! over ξ between x0 and x.
 
         The maximum is taken over ``samples`` Chebyshev points and the ends, so it is a bound up to
         the variation of the derivative between them.  One variable only.
