@@ -100,6 +100,10 @@ BY_VALUE = {
     "unique_values": lambda x: np.sort(np.unique_values(np.round(x))),
     "extract": lambda x: np.extract(x > 0, x),
     "bincount": lambda x: np.bincount(np.argsort(x, axis=None), minlength=9),
+    "union": lambda x: np.union1d(x[0], x[:, 1]),
+    "intersection": lambda x: np.intersect1d(x[0], x[:, 1], return_indices=True),
+    "difference of sets": lambda x: np.setdiff1d(x, x[:, 1]) * 2,
+    "symmetric difference": lambda x: np.setxor1d(x[0], x[:, 1]),
     "histogram rule": lambda x: np.histogram(x, bins="sturges"),
 }
 
@@ -117,6 +121,11 @@ def test_distinct_elements_are_the_first_ones() -> None:
     got = ad.jacobian(np.unique)(x)
     assert_same(got, np.eye(4)[[1, 0, 3]])
     assert_derivatives(lambda v: np.unique(v, axis=0), spread((3, 2)))
+
+
+@pytest.mark.parametrize("function", [np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d])
+def test_sets_choose_elements(function: Any) -> None:
+    assert_derivatives(lambda v: function(v * 2, 2 * np.array([0.38, v[1], 9.0])), spread((5,)))
 
 
 def test_several_nan_are_one() -> None:

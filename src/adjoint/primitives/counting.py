@@ -175,3 +175,45 @@ def histogram(
     if density:
         return counts / (edges[1:] - edges[:-1]) / np.sum(counts), edges
     return counts, edges
+
+
+# -- sets -----------------------------------------------------------------------------------------
+
+
+def _elements(x: Any, called: str) -> tuple[Any, Any]:
+    """The flat operand and its value, which decides what is in the result."""
+    flat = np.reshape(array(x), -1)
+    return flat, value_or_raise(flat, f"{called} (its length depends on the elements)")
+
+
+@implements(np.union1d)
+def union1d(ar1: Any, ar2: Any) -> Any:
+    """``np.union1d``: of an element of both, the one of the first."""
+    return unique(np.concatenate([array(ar1), array(ar2)], axis=None))
+
+
+@implements(np.intersect1d)
+def intersect1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
+) -> Any:
+    """``np.intersect1d``: the elements of the first array that the second has too."""
+    flat, one = _elements(ar1, "np.intersect1d")
+    _, two = _elements(ar2, "np.intersect1d")
+    _, i, j = np.intersect1d(one, two, assume_unique, return_indices=True)
+    return (flat[i], i, j) if return_indices else flat[i]
+
+
+@implements(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """``np.setdiff1d``: the elements of the first array that the second does not have."""
+    flat, one = _elements(ar1, "np.setdiff1d")
+    _, two = _elements(ar2, "np.setdiff1d")
+    index = np.arange(one.size) if assume_unique else np.unique(one, return_index=True)[1]
+    return flat[index[~np.isin(one[index], two)]]
+
+
+@implements(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """``np.setxor1d``: the elements that one of the arrays has and the other has not."""
+    parts = [setdiff1d(ar1, ar2), setdiff1d(ar2, ar1)]
+    return np.sort(np.concatenate(parts))
