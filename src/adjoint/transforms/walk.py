@@ -39,7 +39,8 @@ class Operands:
         if node.primitive.multiple_results:
             from adjoint.graph.binding import projections
 
-            return projections(node)
+            parts = projections(node)
+            return tuple(outward(p.node) for p in parts) if scopes.dead else parts
         if not scopes.dead:
             return wrap(node)
         found = self.cache.get(node)
