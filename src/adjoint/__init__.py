@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjoint import primitives as _primitives
 from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
+from adjoint.calculus.custom import custom_derivative
 from adjoint.calculus.gradients import grad, value_and_grad
 from adjoint.calculus.jets import jet
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
@@ -38,6 +39,7 @@ __all__ = [
     "compile",
     "checkpoint",
     "cond",
+    "custom_derivative",
     "derivative",
     "derivative_tensor",
     "directional",

@@ -13,6 +13,7 @@ import numpy as np
 
 from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError, StructureError
 from adjoint.graph.arraytype import ArrayType, describe, type_of
+from adjoint.graph.binding import PYTHON_NUMBERS, constant
 from adjoint.graph.containers import Structure, flatten, leaf_names, numeric_leaf, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
@@ -138,3 +139,65 @@ def pair(result: Any, called: str) -> tuple[Any, Any]:
             hint="return carry, None   # where no y is collected",
         )
     return result
+
+
+# -- branches -------------------------------------------------------------------------------------
+
+
+def predicate(value: Any, called: str, what: str) -> Any:
+    """One boolean, plain or traced."""
+    operand = numeric_leaf(value, called, what) if not isinstance(value, list | tuple) else value
+    type_ = operand.node.type if isinstance(operand, Tracer) else _type_or_none(operand)
+    if type_ is None or type_.shape or type_.dtype.kind not in "bui":
+        raise ArgumentError(
+            f"{called} needs {what} to be one boolean; got {describe(operand)}.",
+            hint="compare, and use np.any(...) or np.all(...) of an array of comparisons.",
+        )
+    return operand
+
+
+def _type_or_none(value: Any) -> ArrayType | None:
+    return None if isinstance(value, list | tuple) else type_of(value)
+
+
+class BranchResult:
+    """What a branch returned: nodes, and which of them were Python numbers."""
+
+    __slots__ = ("names", "nodes", "structure", "who")
+
+    def __init__(self, result: Any, called: str, f: Any) -> None:
+        self.who = getattr(f, "__name__", "a branch")
+        leaves, self.structure = result_leaves(result, called, self.who)
+        self.nodes = [
+            constant(leaf) if type(leaf) in PYTHON_NUMBERS else as_node(leaf) for leaf in leaves
+        ]
+        self.names = leaf_names(self.structure, len(leaves))
+
+
+def same_results(first: BranchResult, second: BranchResult, called: str) -> None:
+    """Raises unless two branches return the same types; Python numbers take on the other's."""
+    if first.structure != second.structure:
+        raise StructureError(
+            f"{called} needs both functions to return results nested alike.",
+            where=f"true_fun: {first.structure or 'one array'}\n"
+            f"false_fun: {second.structure or 'one array'}",
+        )
+    for i, (a, b) in enumerate(zip(first.nodes, second.nodes, strict=True)):
+        if a.type.weak != b.type.weak:
+            weak, other = (first, b) if a.type.weak else (second, a)
+            if _fits(weak.nodes[i].value, other.type):
+                weak.nodes[i] = as_node(convert_to(weak.nodes[i].value, other.type.dtype))
+        first.nodes[i], second.nodes[i] = map(_strong, (first.nodes[i], second.nodes[i]))
+        a, b = first.nodes[i], second.nodes[i]
+        if (a.type.shape, a.type.dtype) != (b.type.shape, b.type.dtype):
+            place = first.names[i] and f"at {first.names[i]}, "
+            raise ShapeMismatchError(
+                f"{called} needs both functions to return the same types; {place}true_fun returns "
+                f"{a.type} and false_fun {b.type}.",
+                where="\n".join(filter(None, map(describe_site, (a.site, b.site)))),
+                hint="convert in one of them: np.broadcast_to(y, shape), y.astype(dtype).",
+            )
+
+
+def _strong(node: Node) -> Node:
+    return as_node(node.value) if node.type.weak and node.value is not None else node

@@ -14,25 +14,38 @@ from typing import Any
 import numpy as np
 
 from adjoint.calculus.bodies import (
+    BranchResult,
     Leaves,
     carry_nodes,
     pair,
+    predicate,
     result_leaves,
+    same_results,
     settle,
 )
 from adjoint.errors import ArgumentError, ArgumentValueError, ShapeMismatchError
 from adjoint.graph.arraytype import ArrayType, describe
 from adjoint.graph.containers import Structure, flatten, numeric_leaf, tree_map, unflatten
-from adjoint.graph.ir import Graph, Node
+from adjoint.graph.ir import Graph
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import require_callable
-from adjoint.primitives.control.body import apply, as_node, captured_operand, close_over
+from adjoint.primitives.control.body import (
+    apply,
+    as_node,
+    captured_operand,
+    close_over,
+    unknowns,
+)
 from adjoint.primitives.control.checkpointing import STOP_GRADIENT, checkpointed
+from adjoint.primitives.control.conditional import COND
+from adjoint.primitives.control.loops import WHILE
 from adjoint.primitives.control.scan import SCAN
 from adjoint.transforms import control_rules as _control_rules
 
 _SCAN_REASON = "scan traces its body once for all steps, and they may differ"
+_WHILE_REASON = "while_loop traces its functions once for all steps, and they may differ"
+_COND_REASON = "cond traces both branches, whatever the values are"
 
 
 def scan(
@@ -156,6 +169,128 @@ def _trace_scan(
     return graph, list(map(captured_operand, captured)), types, structure
 
 
+# -- loops of unknown length ----------------------------------------------------------------------
+
+
+def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
+    """``carry = body(carry)`` as long as ``cond(carry)`` holds.
+
+    Parameters
+    ----------
+    cond: a function of the carry that returns one boolean.
+    body: a function of the carry that returns the next, of the same types.
+    init: the first carry; any container.
+
+    Notes
+    -----
+    Both functions are traced once, for values that are not known.  Forward mode is one loop that
+    carries tangents along.  Reverse mode runs the loop again, keeps at most a few hundred carries,
+    and recomputes those between (Stumm and Walther, *SIAM J. Sci. Comput.* 2010), so its memory is
+    bounded whatever the number of steps.  Under `vmap` the loop runs until every example has
+    stopped; those that have keep their carry.
+
+    Raises
+    ------
+    AbstractValueError: cond or body branches on the carry; use `cond` or ``np.where`` inside.
+    DtypeError, ShapeMismatchError: body returns a carry of another type than it was given.
+
+    >>> import adjoint as ad
+    >>> def root(a):   # Newton's method for x**2 = a
+    ...     return ad.while_loop(lambda x: abs(x * x - a) > 1e-12, lambda x: (x + a / x) / 2, a)
+    >>> float(round(ad.grad(root)(4.0), 9))
+    0.25
+    """
+    called = "while_loop(cond, body, init)"
+    require_callable(cond, called)
+    require_callable(body, called)
+    carry = Leaves(init, called, "init")
+    (step, captured), types = settle(
+        lambda scope, variables, types: _trace_step(body, carry, scope, variables, types, called),
+        lambda: Scope(called, abstract=_WHILE_REASON),
+        carry.types,
+        [],
+    )
+    with Scope(called, abstract=_WHILE_REASON) as scope:
+        variables = unknowns(scope, types)
+        test = predicate(cond(carry.tree(variables)), called, "cond")
+        proceed, tests = close_over(scope, [v.node for v in variables], [as_node(test)])
+    found = apply(
+        WHILE,
+        [*map(captured_operand, (*tests, *captured)), *carry.converted(types)],
+        condition=proceed,
+        body=step,
+        tests=len(tests),
+        captured=len(captured),
+        quiet=False,
+    )
+    return carry.tree(found)
+
+
+def _trace_step(
+    body: Callable[[Any], Any], carry: Leaves, scope: Scope, variables: list[Tracer],
+    types: list[ArrayType], called: str,
+) -> tuple[Any, list[ArrayType]]:  # fmt: skip
+    leaves, structure = result_leaves(body(carry.tree(variables)), called, "body")
+    nodes, needed = carry_nodes(carry, types, leaves, structure, called, "body")
+    return close_over(scope, [v.node for v in variables], nodes), needed
+
+
+# -- branches -------------------------------------------------------------------------------------
+
+
+def cond(
+    pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+) -> Any:
+    """``true_fun(*operands)`` if the predicate holds, else ``false_fun(*operands)``.
+
+    Parameters
+    ----------
+    pred: one boolean, which may be traced and may be unknown.
+    true_fun, false_fun: functions of the operands that return results of the same types.
+    operands: containers; the functions may also close over traced values.
+
+    Notes
+    -----
+    Both functions are traced, for values that are not known; only the one taken is evaluated, here
+    and in every derivative.  Where `vmap` makes the examples differ, both are evaluated for all of
+    them, and derivatives see exactly the one taken, as with ``np.where``.
+
+    >>> import numpy as np, adjoint as ad
+    >>> f = lambda x: ad.cond(x > 0, lambda x: np.sqrt(x), lambda x: x**2, x)
+    >>> float(ad.grad(f)(4.0)), ad.vmap(ad.grad(f))(np.array([4.0, 0.0, -3.0]))
+    (0.25, array([ 0.25,  0.  , -6.  ]))
+    """
+    called = "cond(pred, true_fun, false_fun, *operands)"
+    require_callable(true_fun, called)
+    require_callable(false_fun, called)
+    test = predicate(pred, called, "pred")
+    arguments = Leaves(operands, called, "operand")
+    types = [t._replace(weak=False) for t in arguments.types]
+    traced = [_Branch(f, arguments, types, called) for f in (true_fun, false_fun)]
+    same_results(traced[0].outputs, traced[1].outputs, called)
+    captured = list(dict.fromkeys(n for b in traced for n in b.captured))
+    branches = tuple(Graph(b.scope, [*captured, *b.variables], b.outputs.nodes) for b in traced)
+    found = apply(
+        COND,
+        [test, *map(captured_operand, captured), *arguments.converted(types)],
+        branches=branches,
+    )
+    return unflatten(traced[0].outputs.structure, found)
+
+
+class _Branch:
+    """One of the two functions, traced."""
+
+    def __init__(
+        self, f: Callable[..., Any], arguments: Leaves, types: list[ArrayType], called: str
+    ) -> None:
+        with Scope(called, abstract=_COND_REASON) as self.scope:
+            variables = unknowns(self.scope, types)
+            self.outputs = BranchResult(f(*arguments.tree(variables)), called, f)
+            self.variables = [v.node for v in variables]
+            self.captured = close_over(self.scope, self.variables, self.outputs.nodes)[1]
+
+
 # -- recomputing and stopping ---------------------------------------------------------------------
 
 
@@ -214,5 +349,4 @@ def stop_gradient(x: Any) -> Any:
     return tree_map(stop, x)
 
 
-__all__ = ["Node", "checkpoint", "scan", "stop_gradient"]
 del _control_rules

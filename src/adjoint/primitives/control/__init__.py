@@ -1,3 +1,3 @@
 """Control flow as primitives: loops stay loops, branches stay branches."""
 
-from adjoint.primitives.control import checkpointing, conditional, loops, scan  # noqa: F401
+from adjoint.primitives.control import checkpointing, conditional, custom, loops, scan  # noqa: F401

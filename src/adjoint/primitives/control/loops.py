@@ -83,7 +83,7 @@ class WhilePullback(ControlPrimitive):
     backward: the pullback of the body, with inputs (captured, carry, cotangents of the active
         carries) and outputs (cotangents of the wanted captured, cotangents of the active carries).
     active: which carries have a cotangent.
-    wanted: which of the body's captured operands the results are for; then follow the active
+    summed: for which of the body's captured operands the results are; then follow the active
         carries.
     """
 
@@ -95,7 +95,7 @@ class WhilePullback(ControlPrimitive):
         tests, captured = params["tests"], params["captured"]
         shared = primals[tests : tests + captured]
         backward = program(params["backward"]).run
-        wanted = [t for t, w in zip(shared, params["wanted"], strict=True) if w]
+        wanted = [t for t, w in zip(shared, params["summed"], strict=True) if w]
         sums: list[Any] = [np.zeros(np.shape(t), np.asarray(t).dtype) for t in wanted]
         with np.errstate(all="ignore"):
             for carry in _backwards(primals, params):
@@ -108,7 +108,7 @@ class WhilePullback(ControlPrimitive):
         tests, captured = params["tests"], params["captured"]
         count = sum(params["active"])
         shared = types[tests : tests + captured]
-        wanted = [t for t, w in zip(shared, params["wanted"], strict=True) if w]
+        wanted = [t for t, w in zip(shared, params["summed"], strict=True) if w]
         cts = types[len(types) - count :] if count else ()
         return tuple(t._replace(weak=False) for t in (*wanted, *cts))
 

@@ -19,7 +19,6 @@ from adjoint.transforms.control_rules.bodies import (
     build,
     carried,
     depends,
-    floating,
     input_types,
     joint_graph,
     known,
@@ -27,33 +26,10 @@ from adjoint.transforms.control_rules.bodies import (
     pullback_graph,
     type_of_operand,
 )
+from adjoint.transforms.control_rules.parts import Parts, chosen, joint_order, reordered
 
 KEPT_BYTES = 2**27
 """Above this size the carries of all steps are not kept, but recomputed in segments."""
-
-
-class Parts:
-    """Operands of a scan, or anything that goes with them, by kind."""
-
-    __slots__ = ("captured", "carries", "xs")
-
-    def __init__(self, everything: Sequence[Any], params: dict[str, Any]) -> None:
-        first, second = params["captured"], params["captured"] + params["carries"]
-        self.captured = list(everything[:first])
-        self.carries = list(everything[first:second])
-        self.xs = list(everything[second:])
-
-
-def chosen(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-    """The values that have a flag."""
-    return [v for v, f in zip(values, flags, strict=True) if f]
-
-
-def _reordered(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
-    """The graph with its inputs in another order and only some of its outputs."""
-    return Graph(
-        graph.scope, [graph.inputs[i] for i in inputs], [graph.outputs[i] for i in outputs]
-    )
 
 
 # -- forward --------------------------------------------------------------------------------------
@@ -68,7 +44,7 @@ def jvp(
         body, [t is not None for t in tangents], params["captured"], carries, floats=True
     )
     joint, _ = joint_graph(body, flags)
-    order, has = _joint_order(flags, params), depends(body, flags, floats=True)
+    order, has = joint_order(flags, params), depends(body, flags, floats=True)
     total = len(body.outputs)
     moving = [j for j in range(carries) if flags[params["captured"] + j]]
     changing = [k for k in range(carries, total) if has[k]]
@@ -85,7 +61,7 @@ def jvp(
         [*captured, *init, *p.xs, *chosen(d.xs, f.xs)],
         **params
         | {
-            "body": _reordered(joint, order, outputs),
+            "body": reordered(joint, order, outputs),
             "captured": len(captured),
             "carries": len(init),
         },
@@ -94,25 +70,6 @@ def jvp(
     for place, value in zip([*moving, *changing], found[carries:], strict=True):
         results[place] = value
     return tuple(results)
-
-
-def _joint_order(flags: Sequence[bool], params: dict[str, Any]) -> list[int]:
-    """Where (captured, captured tangents, carry, carry tangents, x, x tangents) stand in a joint
-    graph's inputs."""
-    after = len(flags)
-    places = []
-    for flag in flags:
-        places.append(after if flag else -1)
-        after += flag
-    kinds, dots = Parts(range(len(flags)), params), Parts(places, params)
-    order: list[int] = []
-    for own, tangent in (
-        (kinds.captured, dots.captured),
-        (kinds.carries, dots.carries),
-        (kinds.xs, dots.xs),
-    ):
-        order += own + [i for i in tangent if i >= 0]
-    return order
 
 
 # -- reverse --------------------------------------------------------------------------------------
@@ -313,6 +270,3 @@ def batch(self: Any, operands: tuple[Any, ...], batched: Flags, size: int, **par
         else:
             results.append(value if i < carries else np.moveaxis(value, 1, 0))
     return tuple(results)
-
-
-__all__ = ["batch", "floating", "jvp", "pull_back"]

@@ -1,0 +1,95 @@
+"""Functions whose derivative the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import AdjointError, MissingRuleError
+from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.registry import register
+from adjoint.graph.scope import Scope
+from adjoint.graph.tracer import Tracer
+from adjoint.primitives.control.body import ControlPrimitive, as_node, own, unknowns
+
+Arrays = Sequence[Any]
+
+_REASON = "the type of its result is being found"
+
+
+class Rules:
+    """A user's function and its rules, on flat lists of operands.
+
+    Attributes
+    ----------
+    name: the function's, for messages.
+    call: results from plain operands.
+    jvp: the tangents of the results, from operands and their tangents; None if not given.
+    pull: the cotangents of the operands (None is zero), from operands and cotangents of the results
+        in the internal pairing Re(c·t); None if not given.
+    """
+
+    __slots__ = ("call", "jvp", "known", "name", "pull")
+
+    def __init__(
+        self,
+        name: str,
+        call: Callable[..., list[Any]],
+        jvp: Callable[[Arrays, Arrays], list[Any]] | None,
+        pull: Callable[[Arrays, Arrays], list[Any]] | None,
+    ) -> None:
+        self.name, self.call, self.jvp, self.pull = name, call, jvp, pull
+        self.known: dict[tuple[ArrayType, ...], tuple[ArrayType, ...]] = {}
+
+    def types(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
+        """The types of the results, for operands of which no more is known than their types."""
+        key = tuple(t._replace(weak=False) for t in operands)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._traced(operands) or self._probed(operands)
+        return found
+
+    def _traced(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...] | None:
+        with Scope(self.name, abstract=_REASON, internal=True) as scope, np.errstate(all="ignore"):
+            try:
+                results = self.call(*unknowns(scope, operands))
+            except Exception:
+                return None  # it is not plain NumPy: it has to be called to be known
+            return tuple(as_node(r).type._replace(weak=False) for r in results)
+
+    def _probed(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
+        with np.errstate(all="ignore"):
+            try:
+                results = self.call(*(np.ones(t.shape, t.dtype)[()] for t in operands))
+            except AdjointError:
+                raise
+            except Exception as error:
+                raise MissingRuleError(
+                    f"the type of {self.name}'s result is not known: inside vmap or a loop its "
+                    f"arguments have no values, and of arrays of ones it fails with {error!r}.",
+                    hint="write it in NumPy functions that can be traced, or accept ones.",
+                ) from error
+        return tuple(as_node(r).type._replace(weak=False) for r in results)
+
+
+class Custom(ControlPrimitive):
+    """A function that is called on plain arrays; params ``rules`` has its derivative."""
+
+    name = "custom_derivative"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        return tuple(own(r, operands) for r in params["rules"].call(*operands))
+
+    def infer(self, *types: ArrayType, **params: Any) -> tuple[ArrayType, ...]:
+        found: tuple[ArrayType, ...] = params["rules"].types(types)
+        return found
+
+
+CUSTOM = register(Custom())
+
+
+def is_plain(values: Arrays) -> bool:
+    """Whether no value is traced."""
+    return not any(isinstance(v, Tracer) for v in values)
