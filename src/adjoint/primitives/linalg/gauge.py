@@ -145,7 +145,8 @@ class CheckedPhase(_Undetermined):
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         ct = np.real(operands[0])
-        total, size = np.abs(np.sum(ct, axis=-2)), np.sum(np.abs(ct), axis=-2)
+        # Rounding is relative to the complex cotangent: for |v|² its real part is nothing else.
+        total, size = np.abs(np.sum(ct, axis=-2)), np.sum(np.abs(operands[0]), axis=-2)
         # Relative to all columns: one that the loss hardly touches holds rounding only.
         size = np.max(size, axis=-1, keepdims=True, initial=0.0)
         if np.any(total > 1e3 * ct.shape[-1] * smallest(ct.dtype) * size):
