@@ -144,7 +144,9 @@ class _Pullback:
         if known is None:
             known = self.cotangents[parent] = [None] * len(parent.types)
             heappush(self.queue, (-parent.serial, parent))
-        known[node.params["index"]] = ct
+        index = node.params["index"]
+        # Rules make projections of their own, so one result may have several.
+        known[index] = ct if known[index] is None else known[index] + ct
 
     def _linear(self, node: Node, ct: Any, live: Any) -> None:
         primitive, params = node.primitive, node.params
