@@ -87,8 +87,14 @@ class Scope:
     def __enter__(self) -> Scope:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close()
+        if isinstance(error, TypeError) and "dtype('O')" in str(error):
+            # NumPy met an array of traced numbers in a function it does not hand over.
+            error.add_note(
+                "  an array of traced numbers, np.array([u, v]), went into this function;\n"
+                "  use np.stack([u, v]), or np.array of `import adjoint.numpy as np`."
+            )
 
 
 class ScopeSet:

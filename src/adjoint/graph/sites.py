@@ -9,6 +9,8 @@ from types import CodeType
 
 import numpy as np
 
+import numpy as np
+
 Site = tuple[CodeType, int]
 
 _NOT_THE_USERS = (
