@@ -9,18 +9,18 @@ from types import CodeType
 
 import numpy as np
 
-import numpy as np
-
 Site = tuple[CodeType, int]
 
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__))
 _NOT_THE_USERS = (
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
-    os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
+    _NUMPY + os.sep,
+    os.path.join(os.path.dirname(_NUMPY), "scipy", ""),
 )
 
 
 def current_site() -> Site | None:
-    """The innermost frame outside this package and NumPy; its line is found only when printed."""
+    """The innermost frame outside this package, NumPy and SciPy; its line is found only when printed."""
     frame = sys._getframe(2)
     while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         back = frame.f_back
