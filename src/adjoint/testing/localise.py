@@ -95,7 +95,8 @@ def compare_rule(
     else:
         expected, trust = float(difference.value), difference.error
     structure = flatten(value)[1]
-    cotangent = weights[0] if structure is None else structure.unflatten(weights)
+    seeds = [np.conj(w) for w in weights]  # the pairing of vjp is Re Σ conj(c)·t
+    cotangent = seeds[0] if structure is None else structure.unflatten(seeds)
     pull = vjp(apply, *points)[1]
 
     def pulled(scale: Any) -> Any:
