@@ -83,10 +83,18 @@ class Einsum(Primitive):
 
 EINSUM = register(Einsum())
 
+RECOGNISERS: list[Callable[[str, tuple[Any, ...]], Any]] = []
+"""Asked at every contraction whether it is part of a pattern that has to be differentiated as a
+whole; empty unless a value that such patterns are made of is around."""
+
 
 def contract(subscripts: str, *operands: Any, sizes: Sizes = ()) -> Any:
     """Applies the contraction; ``sizes`` gives the extent of indices only the result has."""
     operands = tuple(map(adopt, operands))
+    for recognise in RECOGNISERS:
+        found = None if sizes else recognise(subscripts, operands)
+        if found is not None:
+            return found
     if sizes:
         return bind(EINSUM, operands, {"subscripts": subscripts, "sizes": sizes})
     return bind(EINSUM, operands, {"subscripts": subscripts})

@@ -108,8 +108,72 @@ def _repeated(called: str, values: Any) -> UndefinedDerivativeError:
     )
 
 
+class _Guard(MatrixPrimitive):
+    """The tangent of vectors, given the values they belong to; the identity."""
+
+    ranks: ClassVar[tuple[int, ...] | int] = (2, 1)
+    linear = (0,)
+    mixed = True
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        v, w = operands
+        lead = np.broadcast_shapes(v.shape[:-2], w.shape[:-1])
+        return np.broadcast_to(v, (*lead, *v.shape[-2:]))
+
+    def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
+        lead = lead_shape(types, (2, 1))
+        return ArrayType((*lead, *types[0].shape[-2:]), types[0].dtype)
+
+    def jvp(
+        self, out: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **params: Any
+    ) -> Any:
+        return None if tangents[0] is None else self(tangents[0], primals[1], **params)
+
+
+class VectorTangent(_Guard):
+    """The tangents of vectors, on their way forward."""
+
+    name = "vector_tangent"
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return CHECKED_VECTORS(ct, operands[1], **params)
+
+
+class CheckedVectors(_Guard):
+    """Their cotangents: an error if one reaches a vector of a repeated value.
+
+    Symmetric coincidences are no exception: v[0] at v = (1, 0) does not move to first order when v
+    rotates, but v jumps.
+    """
+
+    name = "checked_vectors"
+
+    def evaluate(self, *operands: Any, **params: Any) -> Any:
+        ct, w = operands
+        same = denominators(w, -1)[1] & ~np.eye(w.shape[-1], dtype=bool)
+        repeated = np.any(same, axis=-2)
+        if np.any(repeated):
+            columns = np.max(np.abs(ct), axis=-2, initial=0.0)
+            size = np.max(columns, axis=-1, keepdims=True, initial=0.0)
+            touched = repeated & (columns > 64 * w.shape[-1] * smallest(ct.dtype) * size)
+            if np.any(touched):
+                raise _repeated(params["of"], np.broadcast_to(w, touched.shape)[touched])
+        return super().evaluate(ct, w)
+
+    def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
+        return VECTOR_TANGENT(ct, operands[1], **params)
+
+
+VECTOR_TANGENT = register(VectorTangent())
+CHECKED_VECTORS = register(CheckedVectors())
 DIFFERENCE_QUOTIENT = register(DifferenceQuotient())
 PULLED_QUOTIENT = register(PulledQuotient())
+
+
+def vector_tangent(v_dot: Any, w: Any, of: str) -> Any:
+    """The tangent of the vectors that belong to the values w, unchanged; pulled back it raises if
+    a vector of a repeated value is differentiated."""
+    return VECTOR_TANGENT(v_dot, w, of=of)
 
 
 def quotient(m: Any, w: Any, of: str, sign: int = -1) -> Any:

@@ -18,7 +18,12 @@ from adjoint.primitives.linalg.common import (
     real_dtype,
     real_scalar,
 )
-from adjoint.primitives.linalg.gauge import quotient, undetermined_phase, undetermined_rotation
+from adjoint.primitives.linalg.gauge import (
+    quotient,
+    undetermined_phase,
+    undetermined_rotation,
+    vector_tangent,
+)
 from adjoint.primitives.products import array
 
 _CALLED = "np.linalg.svd(a)"
@@ -75,6 +80,7 @@ def _vectors_dot(u_all: Any, u: Any, inside: Any, moved: Any, s: Any) -> Any:
     if m > k:
         outside = moved - u @ (adjoint(u) @ moved)
         u_dot = u_dot + quotient(outside, s, _CALLED, sign=0)
+    u_dot = vector_tangent(u_dot, s, _CALLED)
     if u_all.shape[-1] > k:
         extra = u_all[..., :, k:]
         free = undetermined_rotation(adjoint(extra) @ u_dot, extra, _CALLED)

@@ -20,8 +20,9 @@ from adjoint.primitives.linalg.common import (
     real_dtype,
     smallest,
 )
-from adjoint.primitives.linalg.gauge import quotient, undetermined_phase
+from adjoint.primitives.linalg.gauge import quotient, undetermined_phase, vector_tangent
 from adjoint.primitives.linalg.solving import SOLVE
+from adjoint.primitives.linalg.spectral_products import watch
 
 
 class Eigh(MatrixPrimitive):
@@ -54,7 +55,7 @@ class Eigh(MatrixPrimitive):
         v_dot = v @ quotient(m, w, "np.linalg.eigh(a)")
         if v.dtype.kind == "c":
             v_dot = v_dot + v * undetermined_phase(v_dot, "np.linalg.eigh(a)")
-        return w_dot, v_dot
+        return w_dot, vector_tangent(v_dot, w, "np.linalg.eigh(a)")
 
 
 EIGH = register(Eigh())
@@ -68,7 +69,9 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     """``np.linalg.eigh``."""
     if str(UPLO).upper() not in ("L", "U"):
         raise ArgumentValueError(f"UPLO argument must be 'L' or 'U'; got {UPLO!r}.", where=here())
-    return EighResult(*EIGH(matrix(a, "np.linalg.eigh(a)", square=True), UPLO=UPLO.upper()))
+    w, v = EIGH(matrix(a, "np.linalg.eigh(a)", square=True), UPLO=UPLO.upper())
+    watch(w, v)
+    return EighResult(w, v)
 
 
 @implements(np.linalg.eigvalsh)
@@ -108,7 +111,7 @@ class Eig(MatrixPrimitive):
         free = v @ quotient(m, w, "np.linalg.eig(a)")
         along = np.sum(np.conj(v) * free, axis=-2)[..., None, :]
         v_dot = free - v * along + v * undetermined_phase(free, "np.linalg.eig(a)")
-        return w_dot, v_dot
+        return w_dot, vector_tangent(v_dot, w, "np.linalg.eig(a)")
 
 
 def _require_diagonalisable(v: Any) -> None:
