@@ -242,7 +242,7 @@ SINGLE = {"smirnov", "smirnovi", "_smirnovp"}
 def test_second_derivative(entry: Entry, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if entry.name in SINGLE:
         pytest.skip("the second derivative has a written reason instead")
-    f, points = function_of(entry), sample(entry, entry.name, count=4)
+    f, points = function_of(entry), sample(entry, entry.name, count=2)
     partial = entry.partials[index]
     assert callable(partial)
 

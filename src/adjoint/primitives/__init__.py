@@ -37,10 +37,11 @@ from adjoint.primitives import (  # noqa: F401
     shaping,
     sinc,
     sorting,
+    special,
     statistics,
     taking,
-    untraceable,
     ufunc_methods,
     ufunc_protocol,
     ufunc_tuples,
+    untraceable,
 )

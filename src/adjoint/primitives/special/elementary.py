@@ -8,7 +8,7 @@ from scipy import special
 from scipy.special import _ufuncs
 
 from .numerics.quotients import exprel_derivative, log1p_quotient, xdivy
-from .row import SpecialRow
+from .row import CONSTANT, SpecialRow
 
 __all__ = ["ROWS"]
 
@@ -40,12 +40,12 @@ ROWS: list[SpecialRow] = [
     SpecialRow("expit", (lambda x, y: y * special.expit(-x),), ((-6.0, 6.0),), r"\sigma"),
     SpecialRow("logit", (lambda x, y: 1 / (x * (1 - x)),), ((0.05, 0.95),),
                r"\operatorname{logit}"),
-    SpecialRow("log_expit", (lambda x, y: special.expit(-x),), ((-6.0, 6.0),), r"\log\sigma"),
+    SpecialRow("log_expit", (lambda x, y: special.expit(-x),), ((-6.0, 6.0),), r"\log\sigma(#1)"),
     SpecialRow("log1p", (lambda x, y: 1 / (1 + x),), ((-0.8, 5.0),), r"\operatorname{log1p}", True),
     SpecialRow("expm1", (lambda x, y: np.exp(x),), ((-4.0, 4.0),), r"\operatorname{expm1}", True),
-    SpecialRow("exp2", (lambda x, y: y * log(2),), ((-4.0, 4.0),), r"2^"),
-    SpecialRow("exp10", (lambda x, y: y * log(10),), ((-2.0, 2.0),), r"10^"),
-    SpecialRow("cbrt", (lambda x, y: 1 / (3 * y**2),), ((0.2, 8.0),), r"\sqrt[3]"),
+    SpecialRow("exp2", (lambda x, y: y * log(2),), ((-4.0, 4.0),), r"2^{#1}"),
+    SpecialRow("exp10", (lambda x, y: y * log(10),), ((-2.0, 2.0),), r"10^{#1}"),
+    SpecialRow("cbrt", (lambda x, y: 1 / (3 * y**2),), ((0.2, 8.0),), r"\sqrt[3]{#1}"),
     SpecialRow("cosm1", (lambda x, y: -np.sin(x),), ((0.1, 3.0),), r"\operatorname{cosm1}"),
     SpecialRow("powm1", (
         lambda x, a, y: a * x ** (a - 1),
@@ -56,9 +56,10 @@ ROWS: list[SpecialRow] = [
     SpecialRow("_log1pmx", (lambda x, y: -x / (1 + x),), ((-0.8, 5.0),), r"\operatorname{log1pmx}"),
     SpecialRow("_log1mexp", (lambda x, y: -1 / np.expm1(-x),), ((-5.0, -0.1),),
                r"\operatorname{log1mexp}"),
-    SpecialRow("_sinpi", (lambda x, y: pi * _ufuncs._cospi(x),), ((-2.0, 2.0),), r"\sin\pi"),
-    SpecialRow("_cospi", (lambda x, y: -pi * _ufuncs._sinpi(x),), ((-2.0, 2.0),), r"\cos\pi"),
-    SpecialRow("_lgam1p", (lambda x, y: special.psi(1 + x),), ((-0.4, 3.0),), r"\log\Gamma_1"),
+    SpecialRow("_sinpi", (lambda x, y: pi * _ufuncs._cospi(x),), ((-2.0, 2.0),), r"\sin(\pi #1)"),
+    SpecialRow("_cospi", (lambda x, y: -pi * _ufuncs._sinpi(x),), ((-2.0, 2.0),), r"\cos(\pi #1)"),
+    SpecialRow("_lgam1p", (lambda x, y: special.psi(1 + x),), ((-0.4, 3.0),),
+               r"\log\Gamma(1 + #1)"),
     SpecialRow("xlogy", (lambda x, z, y: np.log(z), lambda x, z, y: xdivy(x, z)),
                ((-3.0, 3.0), (0.2, 4.0)), r"\operatorname{xlogy}", True),
     SpecialRow("xlog1py", (lambda x, z, y: special.log1p(z), lambda x, z, y: xdivy(x, 1 + z)),
@@ -104,7 +105,7 @@ ROWS: list[SpecialRow] = [
         lambda d, m, s, y: DEGREE / 60,
         lambda d, m, s, y: DEGREE / 3600,
     ), ((0.0, 90.0), (0.0, 59.0), (0.0, 59.0)), r"\operatorname{radian}"),
-    SpecialRow("round", (lambda x, y: 0.0,), ((2.6, 3.4),), r"\operatorname{round}", notes=STEP),
+    SpecialRow("round", (CONSTANT,), ((2.6, 3.4),), r"\operatorname{round}", notes=STEP),
     SpecialRow("agm", (  # π/(2 agm(a, b)) = R_F(0, a², b²)
         lambda a, b, y: 2 / (3 * pi) * np.abs(a) * y**2 * R_D(0.0, b**2, a**2),
         lambda a, b, y: 2 / (3 * pi) * np.abs(b) * y**2 * R_D(0.0, a**2, b**2),

@@ -11,7 +11,7 @@ from .numerics.gamma import gamma_density, polygamma, psi_difference, rgamma_der
 from .numerics.incomplete_beta import beta_density, incomplete_beta
 from .numerics.incomplete_gamma import incomplete_gamma
 from .numerics.zeta import hurwitz_zeta_derivative, riemann_zeta_derivative
-from .row import SpecialRow
+from .row import CONSTANT, SpecialRow
 
 __all__ = ["ROWS"]
 
@@ -58,7 +58,7 @@ ROWS: list[SpecialRow] = [
     SpecialRow("loggamma", (lambda x, y: psi(x),), ((0.2, 30.0),), r"\log\Gamma", True),
     SpecialRow("rgamma", (lambda x, y: rgamma_derivative(1)(x),), ((-4.0, 8.0),),
                r"\tfrac{1}{\Gamma}", True),
-    SpecialRow("gammasgn", (lambda x, y: 0.0,), ((-2.9, -2.1),), r"\operatorname{sgn}\Gamma",
+    SpecialRow("gammasgn", (CONSTANT,), ((-2.9, -2.1),), r"\operatorname{sgn}\Gamma",
                notes="constant between the poles of Γ"),
     SpecialRow("psi", (lambda x, y: polygamma(1)(x),), ((0.2, 30.0),), r"\psi", True),
     SpecialRow("beta", (
@@ -69,7 +69,7 @@ ROWS: list[SpecialRow] = [
         lambda a, b, y: -psi_difference(0)(a, b),
         lambda a, b, y: -psi_difference(0)(b, a),
     ), ((0.3, 6.0), (0.3, 6.0)), r"\log B"),
-    SpecialRow("binom", (_binom_in_n, _binom_in_k), ((4.0, 9.0), (0.2, 3.5)), r"\binom"),
+    SpecialRow("binom", (_binom_in_n, _binom_in_k), ((4.0, 9.0), (0.2, 3.5)), r"\binom{#1}{#2}"),
     SpecialRow("poch", (_poch_in_z, lambda z, m, y: y * psi(z + m)), ((0.3, 5.0), (0.2, 4.0)),
                r"\operatorname{poch}", accuracy=1e-12),
     SpecialRow("gammainc", (

@@ -108,7 +108,7 @@ xdivy: Kernel = Kernel(
     _xdivy,
     (lambda x, y, q: 1 / y, lambda x, y, q: -xdivy(q, y)),
     ((-3.0, 3.0), (0.2, 4.0)),
-    latex=r"\tfrac{x}{y}",
+    latex=r"\tfrac{#1}{#2}",
     holomorphic=True,
     notes="0 at (0, 0)",
 )
