@@ -69,7 +69,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
                     f"{in_axes!r}."
                 )
             outputs = Outputs(f(*trees, **kwargs), "vmap(f)")
-            found = batch(outputs.nodes, values, size, scope)
+            # Rules of derivatives divide by zero where their result is masked afterwards.
+            with np.errstate(all="ignore"):
+                found = batch(outputs.nodes, values, size, scope)
         places = _leaf_axes(out_axes, outputs.nodes, outputs.structure, "the result")
         leaves = [_placed(v, p, out_axes) for v, p in zip(found, places, strict=True)]
         return outputs.tree(leaves)
