@@ -55,6 +55,11 @@ def _node_tangent(node: Node, dots: tuple[Any, ...], operand: Operands) -> Any:
     return primitive.jvp(operand(node), primals, dots, **node.params)
 
 
+def _zero(node: Node) -> Any:
+    """The tangent of a constant; that of a Python number promotes as weakly as the number."""
+    return 0.0 if node.type.weak else np.zeros(node.type.shape, node.type.dtype)
+
+
 def _linear_tangent(node: Node, dots: tuple[Any, ...], operand: Operands) -> Any:
     primitive = node.primitive
     active = [i for i, d in enumerate(dots) if d is not None and primitive.is_linear_in(i)]
@@ -62,9 +67,7 @@ def _linear_tangent(node: Node, dots: tuple[Any, ...], operand: Operands) -> Any
         return None
     if primitive.jointly_linear:
         inputs = [
-            (d if d is not None else np.zeros(n.type.shape, n.type.dtype))
-            if primitive.is_linear_in(i)
-            else operand(n)
+            (d if d is not None else _zero(n)) if primitive.is_linear_in(i) else operand(n)
             for i, (n, d) in enumerate(zip(node.inputs, dots, strict=True))
         ]
         return primitive(*inputs, **node.params)
