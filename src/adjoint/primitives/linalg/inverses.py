@@ -49,7 +49,7 @@ def warn_if_deficient(a: Any, rank: Any, called: str) -> None:
         return
     warnings.warn(
         f"{called} is not continuous at a rank-deficient matrix ({describe(a)} of rank "
-        f"{np.min(rank)}); its derivative is that along changes that keep the rank.",
+        f"{int(np.min(rank))}); its derivative is that along changes that keep the rank.",
         UndefinedDerivativeWarning,
         stacklevel=2,
     )

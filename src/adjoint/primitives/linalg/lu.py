@@ -26,14 +26,16 @@ class LU(MatrixPrimitive):
     multiple_results = True
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
-        from scipy.linalg import lu_factor
+        from scipy.linalg import get_lapack_funcs
 
         a = operands[0]
         *lead, m, n = a.shape
         k = min(m, n)
         packed, pivots = np.empty(a.shape, a.dtype), np.empty((*lead, k), np.int32)
+        (factor,) = get_lapack_funcs(("getrf",), (a,))
         for i in np.ndindex(*lead):
-            packed[i], pivots[i] = _factor(lu_factor, a[i])
+            # A zero pivot is no obstacle to the factors themselves.
+            packed[i], pivots[i], _ = factor(a[i])
         lower = np.tril(packed[..., :, :k], -1) + np.eye(m, k, dtype=a.dtype)
         p = pivot_matrices(pivots, m, a.dtype)
         return pivots, p, lower, np.triu(packed[..., :k, :])
@@ -64,15 +66,6 @@ class LU(MatrixPrimitive):
             rest = solve_triangular(l1, right, lower=True, unit=True)
             u_dot = np.concatenate([u_dot, rest], axis=-1)
         return None, None, l_dot, u_dot
-
-
-def _factor(lu_factor: Any, a: Any) -> Any:
-    import warnings
-
-    with warnings.catch_warnings():
-        # A zero pivot is no obstacle to the factors themselves.
-        warnings.simplefilter("ignore")
-        return lu_factor(a, check_finite=False)
 
 
 def pivot_matrices(pivots: Any, m: int, dtype: Any) -> Any:

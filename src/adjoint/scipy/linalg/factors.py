@@ -15,6 +15,7 @@ from adjoint.primitives.linalg.lu import LU_, POLAR_FACTOR
 from adjoint.primitives.linalg.singular import MATRIX_RANK
 from adjoint.primitives.linalg.solving import solve_triangular
 from adjoint.scipy.linalg.dispatch import offers, refuse
+from adjoint.scipy.linalg.systems import mirrored
 
 
 @offers
@@ -123,7 +124,7 @@ def eigh(
     if b is not None:
         a, b = same_dtype(matrix(a, "eigh(a, b)", True), matrix(b, "eigh(a, b)", True))
         factor = cholesky(b, lower=True) if lower else adjoint(cholesky(b, lower=False))
-        full = _from_triangle(a, lower)
+        full = mirrored(a, bool(lower))
         half = solve_triangular(factor, full, lower=True)
         a, triangle = adjoint(solve_triangular(factor, adjoint(half), lower=True)), "L"
     w, v = np.linalg.eigh(a, triangle)
@@ -133,12 +134,6 @@ def eigh(
         first, last = (int(i) for i in subset_by_index)
         w, v = w[..., first : last + 1], v[..., :, first : last + 1]
     return w if eigvals_only else (w, v)
-
-
-def _from_triangle(a: Any, lower: bool) -> Any:
-    from adjoint.scipy.linalg.systems import mirrored
-
-    return mirrored(a, bool(lower))
 
 
 @offers

@@ -59,10 +59,9 @@ def applied(a: Any, b: Any, lower: bool, trans: int, unit: bool = False) -> Any:
 def mirrored(a: Any, lower: bool, conjugate: bool = True) -> Any:
     """The symmetric or Hermitian matrix of which one triangle of A is given."""
     n = a.shape[-1]
-    strict = triangle_mask(n, lower, True, a.dtype)
-    kept = a * triangle_mask(n, lower, False, a.dtype)
-    other = a * strict
-    return kept + (adjoint(other) if conjugate else transposed(other))
+    given = a * triangle_mask(n, lower, True, a.dtype)
+    diagonal = (np.real(a) if conjugate else a) * np.eye(n, dtype=a.real.dtype)
+    return given + diagonal + (adjoint(given) if conjugate else transposed(given))
 
 
 @offers
