@@ -98,9 +98,8 @@ def _promotes(op: Op) -> Any:
 
 def emitter(op: Op) -> Emit | None:
     """What emits one element of this elementwise operation; None if it is left to NumPy."""
-    if op.dtype.name not in NATIVE_DTYPES or any(
-        i.dtype.name not in NATIVE_DTYPES for i in op.inputs
-    ):
+    known = op.dtype.name in NATIVE_DTYPES and all(i.dtype.name in NATIVE_DTYPES for i in op.inputs)
+    if not known or not op.inputs:
         return None
     if op.kind == "where":
         return _emit_where

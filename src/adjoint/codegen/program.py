@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
 
@@ -57,7 +58,8 @@ class Program:
     """The operations of a graph in topological order, with its inputs, outputs and guards.
 
     ``inputs`` are the operations that stand for the caller's arrays; ``arrays`` are arrays that the
-    traced function closed over, read anew at every call.
+    traced function closed over, read anew at every call; those that loops cannot read where they
+    are (other byte orders, odd strides) are further inputs, in ``bound``.
     """
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], guards: Any) -> None:
@@ -65,6 +67,7 @@ class Program:
         self._op_of: dict[Node, Op] = {}
         self.ops: list[Op] = []
         self.arrays: list[Op] = []
+        self.bound: list[np.ndarray[Any, Any]] = []
         self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
         order = _ordered([*outputs, *(node for node, _ in guards)], set(inputs))
         for node in order:
@@ -121,7 +124,7 @@ class Program:
         return op
 
     def _translate(self, node: Node) -> Op:
-        if isinstance(node, Constant):
+        if not node.inputs and node.primitive.name in ("constant", "variable"):
             return self._constant(node)
         inputs = tuple(self._op_of[n] for n in node.inputs)
         name = node.primitive.name
@@ -144,14 +147,16 @@ class Program:
             )
         return found
 
-    def _constant(self, node: Constant) -> Op:
-        value, source = node.value, node.source
-        if isinstance(value, np.ndarray) and value.ndim:
-            held = source if isinstance(source, np.ndarray) else value
+    def _constant(self, node: Node) -> Op:
+        """A constant, or a variable of an inner transform that starts from a plain number."""
+        value = node.value
+        if value is None:
+            raise InternalError(f"{node} has no value and is no input of the compiled function.")
+        held = _live(value, node.source if isinstance(node, Constant) else value)
+        if held is not None:
             key: Any = ("array", id(held))
             if key not in self._made:
-                self._made[key] = self._new("array", (), {}, value.shape, value.dtype, value=held)
-                self.arrays.append(self._made[key])
+                self._made[key] = self._array(held)
             return self._made[key]
         number = value.item() if isinstance(value, np.ndarray | np.generic) else value
         key = ("literal", node.type.dtype, node.type.weak, repr(number))
@@ -159,6 +164,18 @@ class Program:
             weak = {"weak": node.type.weak}
             self._made[key] = self._new("literal", (), weak, (), node.type.dtype, value=number)
         return self._made[key]
+
+    def _array(self, held: np.ndarray[Any, Any]) -> Op:
+        dtype = held.dtype.newbyteorder("=")
+        if is_addressable(held):
+            op = self._new("array", (), {}, held.shape, dtype, value=held)
+            self.arrays.append(op)
+            return op
+        # Loops cannot read it where it is: it is converted at every call, like an argument.
+        op = self._new("input", (), {"index": len(self.inputs)}, held.shape, dtype, value=False)
+        self.inputs.append(op)
+        self.bound.append(held)
+        return op
 
     def _drop_unused(self) -> None:
         needed: set[Op] = set()
@@ -170,6 +187,34 @@ class Program:
                 stack.extend(op.inputs)
         self.ops = [op for op in self.ops if op in needed or op.kind == "input"]
         self.arrays = [op for op in self.arrays if op in needed]
+
+
+def is_addressable(array: np.ndarray[Any, Any]) -> bool:
+    """Whether loops can read an array where it is."""
+    size = array.dtype.itemsize
+    regular = all(s % size == 0 for s in array.strides)
+    return bool(array.flags.aligned and array.dtype.isnative and regular)
+
+
+def _live(value: Any, source: Any) -> Any:
+    """The array that a constant is read from at every call; None for a number.
+
+    That is the user's own array.  If the traced function has written to it since, then it is a
+    buffer of that function, and what was read from it is kept instead.
+    """
+    if not isinstance(value, np.ndarray):
+        return None
+    if isinstance(source, np.ndarray) and source.shape == value.shape:
+        same = source is value or _bytes_equal(source, value)
+        if same and (source.ndim or source.flags.writeable):
+            return source
+    return value if value.ndim else None
+
+
+def _bytes_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    if a.dtype != b.dtype:
+        return False
+    return a.tobytes() == b.tobytes()
 
 
 def _ordered(outputs: Iterable[Node], stop: set[Node]) -> list[Node]:

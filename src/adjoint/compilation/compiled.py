@@ -25,6 +25,16 @@ MAX_KEYS = 64
 """Kinds of arguments (structures, shapes, dtypes) for which code is kept."""
 
 
+_MANY_PATHS = (
+    "{name} took more than {paths} ways through its branches for one kind of arguments; it is "
+    "evaluated by NumPy from now on. Use np.where or ad.cond for choices that depend on values."
+)
+_MANY_KEYS = (
+    "{name} was called with more than {keys} kinds of arguments (shapes, dtypes, options); new "
+    "kinds are evaluated by NumPy from now on. Pad arrays to few shapes, or compile once per use."
+)
+
+
 class TooManyPathsWarning(UserWarning):
     """A compiled function branches in too many ways; it is evaluated by NumPy instead."""
 
@@ -57,7 +67,7 @@ class Compiled(NativeCallable):
 
     def _evaluate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         arguments = Arguments(args, kwargs)
-        if arguments.traced or not arguments.data:
+        if not arguments.compilable:
             # Inside another transform the function is traced with it.
             return self._function(*args, **kwargs)
         for path in reversed(self._paths.get(arguments.key, [])):
@@ -71,23 +81,25 @@ class Compiled(NativeCallable):
         key = arguments.key
         with self._lock:
             known = self._paths.get(key, [])
-            if key in self._given_up or (len(self._paths) >= MAX_KEYS and not known):
+            if key in self._given_up:
                 return self._function(*args, **kwargs)
             if len(known) >= MAX_PATHS:
-                self._given_up.add(key)
-                warnings.warn(
-                    f"{self.__name__} took more than {MAX_PATHS} ways through its branches for one "
-                    "kind of arguments; it is evaluated by NumPy from now on. Use np.where or "
-                    "ad.cond for choices that depend on values.",
-                    TooManyPathsWarning,
-                    stacklevel=4,
-                )
-                return self._function(*args, **kwargs)
+                return self._give_up(key, _MANY_PATHS, args, kwargs)
+            if len(self._paths) >= MAX_KEYS and not known:
+                return self._give_up(None, _MANY_KEYS, args, kwargs)
             path = Path(self._function, arguments, self.target)
             self._paths.setdefault(key, []).append(path)
             if path.direct is not None:
                 self.target = path.direct
             return path.first
+
+    def _give_up(self, key: Any, message: str, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Evaluates by NumPy from now on, and says so once."""
+        if key not in self._given_up:
+            self._given_up.add(key)
+            text = message.format(name=self.__name__, paths=MAX_PATHS, keys=MAX_KEYS)
+            warnings.warn(text, TooManyPathsWarning, stacklevel=5)
+        return self._function(*args, **kwargs)
 
     def explain(self) -> str:
         """What was compiled: for each path its guards, loops, BLAS calls, FLOPs, bytes, arena and
@@ -139,7 +151,8 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     Parameters
     ----------
     f: any function that can be traced, or a transform of one: ``compile(value_and_grad(loss))``.
-        It has to be pure; arrays that it closes over are read anew at every call.
+        It has to be pure; arrays that it closes over are read anew at every call, wherever they
+        meet an argument.  (What it computes from such arrays alone is computed once.)
     parallel: threads over large loops; None decides by size.
 
     Returns

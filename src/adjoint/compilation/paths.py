@@ -41,7 +41,7 @@ class Path:
             args, kwargs = arguments.rebuild(data)
             self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
             guards = _scalar_guards(scope.decisions or [])
-        self.first = self.outputs.tree([result_value(n) for n in self.outputs.nodes])
+        self.first = self.outputs.tree([_as_result(result_value(n)) for n in self.outputs.nodes])
         self.program = Program([t.node for t in data], self.outputs.nodes, guards)
         self.trace_seconds = time.perf_counter() - start
         self.kernel: Kernel | None = None
@@ -58,7 +58,7 @@ class Path:
             return
         self.kernel = Kernel(self.program)
         leaves = self.arguments.leaves
-        simple = all(map(_expressible, leaves))
+        simple = all(map(_expressible, leaves)) and not self.program.bound
         inputs: list[Any] = [TypeSpec(op.shape, op.dtype) for op in self.program.inputs]
         if simple:
             positional, keywords = unflatten(self.arguments.structure, list(map(_spec, leaves)))
@@ -86,7 +86,7 @@ class Path:
 
     def run(self, arguments: Arguments) -> Any:
         """The result for arguments with this key; raises `GuardFailed` for another path."""
-        data = [arguments.leaves[i] for i in arguments.data]
+        data = [arguments.leaves[i] for i in arguments.data] + self.program.bound
         if self.segments is not None:
             return self.outputs.tree(self.segments(data))
         assert self.entry is not None
@@ -104,6 +104,13 @@ def _snapshot(leaf: Any) -> Any:
         return leaf
     native = leaf.astype(leaf.dtype.newbyteorder("="))
     return native if native.shape else native[()]
+
+
+def _as_result(value: Any) -> Any:
+    """A result as native code returns it: numbers are NumPy's, arrays the caller's own."""
+    if isinstance(value, np.ndarray) and value.shape:
+        return value.copy() if value.base is not None or not value.flags.writeable else value
+    return np.asarray(value)[()]
 
 
 def _scalar_guards(decisions: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:

@@ -7,14 +7,21 @@ level form one kernel, and NumPy's of the next level run after it.  So nothing i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adjoint.codegen.entry import RawKernel, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Op, Program
+
+Values = list[Any]
+"""The value of every operation of a call, by its place."""
+
+Step = Callable[[Values], None]
 
 
 class GuardFailed(Exception):
@@ -33,10 +40,11 @@ class Segments:
         self.program = program
         self.host = {op for op in program.ops if is_host(op)}
         self.level = self._levels()
-        self.kernels: dict[int, tuple[RawKernel, list[Op], list[Op]]] = {}
+        self.place = {op: i for i, op in enumerate(program.ops)}
         self.built: list[Kernel] = []
-        self.guards = dict(enumerate(program.guards))
-        self._build(opt_level)
+        self.modules: list[CompiledModule] = []
+        self.template: Values = [_constant(op) for op in program.ops]
+        self.steps = self._steps(opt_level)
 
     def _levels(self) -> dict[Op, int]:
         level: dict[Op, int] = {}
@@ -50,92 +58,139 @@ class Segments:
                 level[op] = max((level[i] for i in op.inputs), default=0)
         return level
 
-    def _build(self, opt_level: int) -> None:
-        native = [op for op in self.program.ops if op not in self.host and not _is_leaf(op)]
-        wanted = set(self.program.outputs) | {op for op, _ in self.program.guards}
-        for number in sorted({self.level[op] for op in native}):
+    # -- building -------------------------------------------------------------------------------
+
+    def _steps(self, opt_level: int) -> list[Step]:
+        program, steps = self.program, []
+        native = [op for op in program.ops if op not in self.host and not _is_leaf(op)]
+        for number in range(max([0, *self.level.values()]) + 1):
             own = {op for op in native if self.level[op] == number}
-            used = {
-                i for op in self.program.ops if op not in own or op in self.host
-                for i in op.inputs if i in own
-            }  # fmt: skip
-            outputs = [op for op in own if op in used or op in wanted]
-            given = list(dict.fromkeys(
-                i for op in self.program.ops if op in own for i in op.inputs
-                if i not in own and i.kind not in ("literal", "array")
-            ))  # fmt: skip
-            ops = [op for op in self.program.ops if op in own or op.kind in ("literal", "array")]
-            kernel = Kernel(Program.part(ops, given, outputs, ()))
-            self.built.append(kernel)
-            entry = build_entry(
-                kernel.module,
-                kernel.name,
-                [TypeSpec(op.shape, op.dtype) for op in given],
-                [TypeSpec(op.shape, op.dtype) for op in outputs],
-                fallback=_unused,
-                result="tuple",
-                arena_bytes=kernel.arena_bytes,
-                opt_level=opt_level,
-            )
-            self.kernels[number] = (entry.raw, given, outputs)
+            here = [op for op in program.ops if self.level[op] == number]
+            steps += [self._call(op) for op in here if op in self.host and not _is_leaf(op)]
+            if own:
+                steps.append(self._kernel(own, opt_level))
+            steps += [
+                self._guard(op, wanted) for op, wanted in program.guards if self.level[op] == number
+            ]
+        return steps
+
+    def _kernel(self, own: set[Op], opt_level: int) -> Step:
+        """The native operations of one level."""
+        program = self.program
+        wanted = set(program.outputs) | {op for op, _ in program.guards}
+        wanted |= {i for op in program.ops if op not in own for i in op.inputs}
+        outputs = [op for op in program.ops if op in own and op in wanted]
+        constants = ("literal", "array")
+        used = [i for op in program.ops if op in own for i in op.inputs]
+        given = list(dict.fromkeys(
+            i for i in used if i not in own and (i.kind not in constants or i in self.host)
+        ))  # fmt: skip
+        ops = [op for op in program.ops if op in own or op.kind in constants]
+        kernel = Kernel(Program.part(ops, given, outputs, ()))
+        self.built.append(kernel)
+        entry = build_entry(
+            kernel.module,
+            kernel.name,
+            [TypeSpec(op.shape, op.dtype) for op in given],
+            [TypeSpec(op.shape, op.dtype) for op in outputs],
+            fallback=_unused,
+            result="tuple",
+            arena_bytes=kernel.arena_bytes,
+            opt_level=opt_level,
+        )
+        self.modules.append(entry.module)
+        sources = [(self.place[op], op.dtype) for op in given]
+        targets = [self.place[op] for op in outputs]
+        return _kernel_step(entry.raw, sources, targets)
+
+    def _call(self, op: Op) -> Step:
+        """One operation by NumPy."""
+        at, sources = self.place[op], [self.place[i] for i in op.inputs]
+        if op.kind == "projection":
+            source, index = sources[0], op.params["index"]
+
+            def project(values: Values) -> None:
+                values[at] = values[source][index]
+
+            return project
+        assert op.primitive is not None
+        evaluate, params = op.primitive.evaluate, op.params
+
+        def call(values: Values) -> None:
+            values[at] = evaluate(*[values[i] for i in sources], **params)
+
+        return call
+
+    def _guard(self, op: Op, expected: Any) -> Step:
+        at = self.place[op]
+
+        def guard(values: Values) -> None:
+            if not same_decision(values[at], expected):
+                raise GuardFailed
+
+        return guard
+
+    # -- running --------------------------------------------------------------------------------
 
     def __call__(self, data: list[Any]) -> list[Any]:
         """The outputs for the data of one call; raises `GuardFailed` for another path."""
-        values: dict[Op, Any] = {}
+        values = self.template.copy()
         for op, leaf in zip(self.program.inputs, data, strict=True):
-            values[op] = leaf
-        for op in self.program.ops:
-            if op.kind in ("literal", "array"):
-                values[op] = op.value
-        top = max([0, *self.level.values()])
-        for number in range(top + 1):
-            for op in self.program.ops:
-                if op in self.host and self.level[op] == number and op not in values:
-                    self._evaluate(op, values)
-            if number in self.kernels:
-                self._run_kernel(number, values)
-            for op, expected in self.program.guards:
-                if self.level[op] == number and not same_decision(values[op], expected):
-                    raise GuardFailed
-        return [_plain(values[op], op) for op in self.program.outputs]
+            values[self.place[op]] = leaf
+        # NumPy's warnings were given while tracing; native code has none.
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                step(values)
+        return self._results(values)
 
-    def _evaluate(self, op: Op, values: dict[Op, Any]) -> None:
-        operands = [values[i] for i in op.inputs]
-        if op.kind == "projection":
-            values[op] = operands[0][op.params["index"]]
-        elif op.kind in ("input", "literal", "array"):
-            return
-        else:
-            assert op.primitive is not None
-            values[op] = op.primitive.evaluate(*operands, **op.params)
+    def _results(self, values: Values) -> list[Any]:
+        """Fresh arrays of the recorded dtypes, each the caller's own."""
+        results, given = [], set()
+        for op in self.program.outputs:
+            value = np.asarray(values[self.place[op]], op.dtype)
+            if not op.shape:
+                results.append(value[()])
+                continue
+            own = value.flags.owndata and value.flags.writeable and id(value) not in given
+            given.add(id(value))
+            results.append(value if own and not _is_leaf(op) else value.copy())
+        return results
 
-    def _run_kernel(self, number: int, values: dict[Op, Any]) -> None:
-        raw, given, outputs = self.kernels[number]
+
+def _kernel_step(raw: RawKernel, sources: list[tuple[int, Any]], targets: list[int]) -> Step:
+    def run(values: Values) -> None:
         inputs = [
-            np.require(np.asarray(values[op], op.dtype), requirements=["C", "A"]) for op in given
+            np.require(np.asarray(values[i], dtype), requirements=["C", "A"])
+            for i, dtype in sources
         ]
         results = raw.empty_outputs()
         if raw(inputs, results):
             raise GuardFailed
-        values.update(zip(outputs, results, strict=True))
+        for i, result in zip(targets, results, strict=True):
+            values[i] = result if result.shape else result[()]
+
+    return run
+
+
+def _constant(op: Op) -> Any:
+    """What NumPy is given for a constant: a Python number only where the user wrote one."""
+    if op.kind == "literal":
+        return op.value if op.params["weak"] else op.dtype.type(op.value)
+    return op.value if op.kind == "array" else None
 
 
 def _is_leaf(op: Op) -> bool:
     return op.kind in ("input", "literal", "array")
 
 
-def _plain(value: Any, op: Op) -> Any:
-    result = np.asarray(value)
-    if not result.shape:
-        return result[()]
-    return result.copy() if _is_leaf(op) or not result.flags.writeable else result
-
-
 def same_decision(value: Any, expected: Any) -> bool:
     """Whether a value leads to the decision that was recorded."""
     if isinstance(expected, np.ndarray):
         return bool(np.array_equal(value, expected))
-    return bool(type(expected)(value) == expected)
+    try:
+        return bool(type(expected)(value) == expected)
+    except (ValueError, OverflowError):
+        return False  # int(nan): the function says so itself when it is traced again
 
 
 def _unused(*args: Any, **kwargs: Any) -> Any:

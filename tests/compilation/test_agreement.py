@@ -1,0 +1,108 @@
+"""Compiled = evaluated: ordinary functions, and every transform of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adjoint as ad
+from adjoint.errors import AdjointError
+from adjoint.graph.containers import flatten, unflatten
+from tests.compilation.functions import PLAIN, SMOOTH, Case, worked
+
+
+def assert_same(got: Any, expected: Any) -> None:
+    """The same containers of the same types, equal to rounding."""
+    leaves, structure = flatten(got)
+    wanted, other = flatten(expected)
+    assert structure == other
+    for a, b in zip(leaves, wanted, strict=True):
+        if not isinstance(b, np.ndarray | np.generic | int | float | complex):
+            assert a == b
+            continue
+        a, b = _numpy(a), _numpy(b)  # a number has NumPy's type after compiling
+        assert type(a) is type(b), (type(a), type(b))
+        if isinstance(b, np.ndarray | np.generic):
+            assert a.dtype == b.dtype
+            assert a.shape == b.shape
+        if np.asarray(b).dtype.kind in "fc":
+            tolerance = 300 * np.finfo(np.asarray(b).dtype).eps
+            finite = np.abs(b)[np.isfinite(b)]
+            scale = float(np.max(finite, initial=0.0))
+            with np.errstate(all="ignore"):
+                np.testing.assert_allclose(
+                    a, b, rtol=tolerance, atol=min(tolerance * scale, 1e290), equal_nan=True
+                )
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def _numpy(value: Any) -> Any:
+    return np.asarray(value)[()]
+
+
+def assert_compiled(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Compiled and evaluated agree at the first call, at later ones, and on other numbers."""
+    fast = ad.compile(function)
+    with np.errstate(all="ignore"):
+        expected = function(*copy.deepcopy(args))
+        for _ in range(3):
+            given = copy.deepcopy(args)
+            assert_same(fast(*given), expected)
+            assert_same(given, args)
+        other = perturbed(args)
+        assert_same(fast(*other), function(*other))
+
+
+def perturbed(args: Any) -> Any:
+    """Other numbers of the same kinds, along the same branches."""
+    leaves, structure = flatten(args)
+    return unflatten(structure, [_scaled(leaf) for leaf in leaves])
+
+
+def _scaled(leaf: Any) -> Any:
+    if type(leaf) is float:
+        return leaf * 1.001
+    kind = getattr(getattr(leaf, "dtype", None), "kind", "")
+    return leaf * leaf.dtype.type(1.001) if kind in ("f", "c") else leaf
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_functions(name: str) -> None:
+    assert_compiled(*PLAIN[name])
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {
+    "value_and_grad": ad.value_and_grad,
+    "hessian": ad.hessian,
+    "jacobian forward": lambda f: ad.jacobian(f, mode="forward"),
+    "gradient of gradient": lambda f: ad.grad(lambda x: np.sum(ad.grad(f)(x) ** 2)),
+    "jvp": lambda f: lambda x: ad.jvp(f, (x,), (np.ones_like(x),)),
+    "hvp": lambda f: lambda x: ad.hvp(f, (x,), (np.ones_like(x),)),
+    "vmap": lambda f: lambda x: ad.vmap(f)(np.stack([x, x * 1.5])),
+    "vmap of grad": lambda f: lambda x: ad.vmap(ad.grad(f))(np.stack([x, x * 1.5])),
+}
+LEFT_OUT = {("hessian", "while"), ("hvp", "while"), ("gradient of gradient", "while")}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transforms(transform: str, name: str) -> None:
+    function, args = SMOOTH[name]
+    case: Case = TRANSFORMS[transform](function), args
+    with np.errstate(all="ignore"):
+        try:
+            case[0](*args)
+        except AdjointError as error:
+            pytest.skip(f"not defined without compiling: {error}")
+    assert_compiled(*case)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_derivatives_of_one_variable(n: int) -> None:
+    assert_compiled(ad.derivative(worked, n), (0.7,))
+    assert_compiled(ad.derivative(worked, n), (np.linspace(0.1, 1, 7),))
