@@ -20,7 +20,7 @@ _NOT_THE_USERS = (
 
 
 def current_site() -> Site | None:
-    """The innermost frame outside this package, NumPy and SciPy; its line is found only when printed."""
+    """The innermost frame of the user; its line is found only when it is printed."""
     frame = sys._getframe(2)
     while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         back = frame.f_back
