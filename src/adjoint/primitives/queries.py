@@ -181,3 +181,10 @@ def _text(function: Any) -> None:
 
 for _function in (np.array_repr, np.array_str, np.array2string):
     _text(_function)
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """``np.einsum_path``: a question about shapes."""
+    plain: list[Any] = [np.empty(x.shape) if isinstance(x, Tracer) else x for x in operands]
+    return np.einsum_path(*plain, optimize=optimize)

@@ -171,3 +171,46 @@ def _any_of(conditions: list[Any]) -> Any:
     for condition in conditions[1:]:
         found = np.logical_or(found, condition)
     return found
+
+
+@implements(np.ravel_multi_index)
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+    """``np.ravel_multi_index``; in mode "raise" the indices have to be known."""
+    columns = [array(i) for i in multi_index]
+    modes = (mode,) * len(dims) if isinstance(mode, str) else tuple(mode)
+    if "raise" in modes:
+        columns = [value_or_raise(c, "np.ravel_multi_index(mode='raise')") for c in columns]
+        found: Any = np.ravel_multi_index(tuple(columns), dims, modes, order)  # type: ignore[call-overload]
+        return found
+    places = range(len(dims)) if order == "C" else range(len(dims) - 1, -1, -1)
+    result: Any = 0
+    for k in places:
+        result = result * dims[k] + bounded(columns[k], dims[k], modes[k])
+    return result
+
+
+@implements(np.unravel_index)
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    """``np.unravel_index``: plain indices, from values that are known."""
+    known = value_or_raise(array(indices), "np.unravel_index")
+    return np.unravel_index(known, shape, order=order)  # type: ignore[call-overload]
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """``np.trim_zeros``: where the zeros at the ends stop is a decision on the values."""
+    filt = array(filt)
+    places = np.nonzero(value_or_raise(filt, "np.trim_zeros"))
+    axes = range(filt.ndim) if axis is None else [normalize_axis(a, filt.ndim) for a in _axes(axis)]
+    index = [slice(None)] * filt.ndim
+    for k in axes:
+        start, stop = (places[k].min(), places[k].max() + 1) if places[k].size else (0, 0)
+        whole = filt.shape[k]
+        index[k] = slice(
+            int(start) if "f" in trim.lower() else 0, int(stop) if "b" in trim.lower() else whole
+        )
+    return filt[tuple(index)]
+
+
+def _axes(axis: Any) -> Any:
+    return axis if np.ndim(axis) else (axis,)

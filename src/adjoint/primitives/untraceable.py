@@ -14,7 +14,7 @@ _WRITES = "it writes numbers to a file; save what the transform returns"
 _DATES = "it works on dates, which have no derivative"
 _BITS = "it works on the bits of integers, which have no derivative"
 _PLAIN = "it makes a plain array from Python objects; use np.stack or np.array(..., like=x)"
-_SETS = "how many elements its result has, and from where, depends on the values"
+_BINS = "use np.bincount, with weights, of np.ravel_multi_index of np.digitize along each axis"
 
 _BY_REASON: dict[str, tuple[str, ...]] = {
     _READS: ("frombuffer", "fromfile", "fromstring", "genfromtxt", "loadtxt"),
@@ -22,11 +22,13 @@ _BY_REASON: dict[str, tuple[str, ...]] = {
     _DATES: ("busday_count", "busday_offset", "datetime_as_string", "is_busday"),
     _BITS: ("packbits", "unpackbits"),
     _PLAIN: ("fromfunction", "fromiter", "require"),
+    _BINS: ("histogram2d", "histogramdd"),
 }
 
 MODULES: dict[str, str] = {
     "np.strings": "it works on strings, which have no derivative",
     "np.char": "it works on strings, which have no derivative",
+    "np.polynomial.polynomial": "use np.polynomial.polynomial.polyval once for each variable",
     "np.lib.recfunctions": "records with named fields cannot be traced; use one array per field",
 }
 """Modules none of whose functions has a rule."""
