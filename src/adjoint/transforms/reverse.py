@@ -116,8 +116,8 @@ class _Pullback:
         out = None
         for position, parent in enumerate(node.inputs):
             rule = primitive.partials[position]
-            if rule == 0 or not self.active(parent):
-                continue
+            if rule == 0 or parent.primitive.flat or not self.active(parent):
+                continue  # nothing behind a flat parent varies, so no rule is needed
             if isinstance(rule, str) and not _carries_tangent(parent):
                 continue  # an integer operand needs no derivative
             reached = live
