@@ -59,3 +59,15 @@ def assert_differences(f: Function, x: Any, tolerance: float = 1e-6) -> None:
         e[index] = step
         expected[index] = (f(x + e) - f(x - e)) / (2 * step)
     assert_close(ad.grad(f)(x), expected, tolerance)
+
+
+def assert_left_out(f: Function) -> None:
+    """A `where` around f leaves an element out of every derivative, at 0 where f has none."""
+    x = np.array([0.0, 4.0])
+
+    def masked(x: Any) -> Any:
+        return np.sum(np.where(x > 0, f(x), 0.0))
+
+    slope = ad.grad(lambda x: np.sum(f(x)))(np.array([1.0, 4.0]))[1]
+    assert_close(ad.grad(masked)(x), [0.0, slope])
+    assert_close(ad.jacobian(masked, mode="forward")(x), [0.0, slope])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from tests.control.agreement import assert_agree, assert_batches, assert_close
+from tests.control.agreement import assert_agree, assert_batches, assert_close, assert_left_out
 
 W = np.array([[0.3, -0.2], [0.1, 0.4]])
 X = np.array([0.7, -1.2])
@@ -116,3 +116,7 @@ def test_stop_gradient_keeps_containers_and_plain_values() -> None:
     assert ad.stop_gradient({"a": (1.0, x)})["a"][1] is x
     found = ad.grad(lambda d: np.sum(ad.stop_gradient(d)["a"] * d["a"]))({"a": x})
     assert_close(found["a"], x)
+
+
+def test_where_leaves_out_what_f_has_no_derivative_of() -> None:
+    assert_left_out(ad.checkpoint(np.sqrt))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from tests.control.agreement import assert_agree, assert_batches, assert_close
+from tests.control.agreement import assert_agree, assert_batches, assert_close, assert_left_out
 
 
 def root_or_cube(x: Any, c: Any) -> Any:
@@ -99,3 +99,7 @@ def test_inside_scan_a_branch_follows_the_carry() -> None:
 
     assert_agree(f, g, 1.4)
     assert_batches(f, g, np.array([1.4, 0.7, 2.2]))
+
+
+def test_where_leaves_out_what_a_branch_has_no_derivative_of() -> None:
+    assert_left_out(lambda x: ad.cond(True, np.sqrt, np.negative, x))

@@ -10,7 +10,13 @@ import pytest
 import adjoint as ad
 from adjoint.primitives.control.scan import SCAN
 from adjoint.transforms.control_rules import scan as rules
-from tests.control.agreement import assert_agree, assert_batches, assert_close, assert_differences
+from tests.control.agreement import (
+    assert_agree,
+    assert_batches,
+    assert_close,
+    assert_differences,
+    assert_left_out,
+)
 
 W = np.array([[0.3, -0.2, 0.5], [0.1, 0.4, -0.6], [-0.3, 0.2, 0.7]])
 XS = np.cos(np.arange(21.0)).reshape(7, 3)
@@ -234,10 +240,18 @@ def test_large_loops_choose_checkpoints_by_themselves(monkeypatch: pytest.Monkey
 def test_a_planted_wrong_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     right = type(SCAN).pull_back
 
-    def wrong(self: Any, primals: Any, cts: Any, wanted: Any, **params: Any) -> Any:
-        terms = right(self, primals, cts, wanted, **params)
+    def wrong(self: Any, *args: Any, **params: Any) -> Any:
+        terms = right(self, *args, **params)
         return [None if t is None else 0.999 * t for t in terms]
 
     monkeypatch.setattr(type(SCAN), "pull_back", wrong)
     with pytest.raises(AssertionError):
         assert_agree(recurrent(), python_loop(), W, C, XS)
+
+
+def test_where_leaves_out_what_a_loop_has_no_derivative_of() -> None:
+    def roots(x: Any, **options: Any) -> Any:
+        return ad.scan(lambda c, _: (np.sqrt(c), None), x, length=3, **options)[0]
+
+    assert_left_out(roots)
+    assert_left_out(lambda x: roots(x, checkpoint_every=2))

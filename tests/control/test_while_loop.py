@@ -8,7 +8,13 @@ import pytest
 
 import adjoint as ad
 from adjoint.primitives.control import loops
-from tests.control.agreement import MODES, assert_agree, assert_batches, assert_close
+from tests.control.agreement import (
+    MODES,
+    assert_agree,
+    assert_batches,
+    assert_close,
+    assert_left_out,
+)
 
 W = np.array([[0.3, -0.2, 0.5], [0.1, 0.4, -0.6], [-0.3, 0.2, 0.7]])
 X = np.array([0.3, 1.2, 0.5])
@@ -155,3 +161,7 @@ def test_a_planted_wrong_rule_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kind, "evaluate", wrong)
     with pytest.raises(AssertionError):
         assert_agree(growth, python_growth, 1.9, X)
+
+
+def test_where_leaves_out_what_a_loop_has_no_derivative_of() -> None:
+    assert_left_out(lambda x: ad.while_loop(lambda c: np.max(c) > 1.5, np.sqrt, x))

@@ -81,10 +81,11 @@ class Primitive:
         )
 
     def pull_back(
-        self, primals: tuple[Any, ...], cts: Any, wanted: tuple[bool, ...], **params: Any
+        self, primals: Any, cts: list[Any], wanted: tuple[bool, ...], masked: bool, **params: Any
     ) -> Any:
-        """The cotangents of the wanted operands and None for the others, in place of transposing
-        ``jvp``; ``cts`` are those of the results (None is zero), in a list if there are several."""
+        """For several results: the cotangents of the wanted operands and None for the others, in
+        place of transposing ``jvp``; ``cts`` are those of the results (None is zero).  With
+        ``masked``, what is zero in them contributes nothing whatever it is multiplied with."""
         raise MissingRuleError(
             f"{self.name} has no reverse rule: "
             f"{self.reasons.get('pull_back', 'it was never given one')}."

@@ -39,6 +39,7 @@ class _Pullback:
         self.operand = Operands(scope)
         self.cotangents: dict[Node, Any] = {}
         self.live: dict[Node, Any] = {}
+        self.lives: dict[Node, list[Any]] = {}
         self.owned: set[Node] = set()
         self.queue: list[tuple[int, Node]] = []
         self.targets: set[Node] = set()
@@ -101,13 +102,13 @@ class _Pullback:
             if isinstance(primitive, Elementwise):
                 self._elementwise(node, primitive, ct, live)
             elif primitive is PROJECTION:
-                self._projection(node, ct)
+                self._projection(node, ct, live)
             elif primitive.flat:
                 continue
             elif primitive.linear and not (primitive.mixed and self._varies_nonlinearly(node)):
                 self._linear(node, ct, live)
             elif primitive.has_rule("pull_back"):
-                self._own_rule(node, ct, live)
+                self._own_rule(node, ct)
             else:
                 self._general(node, ct, live)
 
@@ -138,15 +139,22 @@ class _Pullback:
                     term = np.where(reached, term, 0.0)
             self.add_to_input(parent, term, reached)
 
-    def _projection(self, node: Node, ct: Any) -> None:
+    def _projection(self, node: Node, ct: Any, live: Any) -> None:
         parent = node.inputs[0]
         known = self.cotangents.get(parent)
         if known is None:
             known = self.cotangents[parent] = [None] * len(parent.types)
+            self.lives[parent] = [None] * len(parent.types)
             heappush(self.queue, (-parent.serial, parent))
         index = node.params["index"]
+        lives = self.lives[parent]
+        if known[index] is None:
+            known[index], lives[index] = ct, live
+            return
         # Rules make projections of their own, so one result may have several.
-        known[index] = ct if known[index] is None else known[index] + ct
+        known[index] = known[index] + ct
+        both = live is not None and lives[index] is not None
+        lives[index] = np.logical_or(lives[index], live) if both else None
 
     def _linear(self, node: Node, ct: Any, live: Any) -> None:
         primitive, params = node.primitive, node.params
@@ -219,20 +227,16 @@ class _Pullback:
         counts = primitive.transpose(np.where(live, 1.0, 0.0), ones, position, **node.params)
         return fit_shape(counts, shape) != 0
 
-    def _own_rule(self, node: Node, ct: Any, live: Any) -> None:
+    def _own_rule(self, node: Node, ct: Any) -> None:
         """Pulls back through a primitive whose reverse mode is more than its transposed forward
         rule: a loop that stores its carries, a function with a rule of the user's."""
         wanted = tuple(self.active(n) and _carries_tangent(n) for n in node.inputs)
         primals = tuple(map(self.operand, node.inputs))
-        terms = node.primitive.pull_back(primals, ct, wanted, **node.params)
+        masked = any(live is not None for live in self.lives.pop(node))
+        terms = node.primitive.pull_back(primals, ct, wanted, masked, **node.params)
         for parent, term in zip(node.inputs, terms, strict=True):
-            if term is None:
-                continue
-            reached = None
-            if live is not None:
-                reached = np.broadcast_to(np.any(live), parent.type.shape)
-                term = np.where(reached, term, 0.0)
-            self.add_to_input(parent, term, reached)
+            if term is not None:
+                self.add_to_input(parent, term, term != 0 if masked else None)
 
     def _general(self, node: Node, ct: Any, live: Any) -> None:
         """Transposes the forward rule after tracing it with unknown tangents."""
@@ -250,15 +254,16 @@ class _Pullback:
         out = self.operand(node)
         dots = node.primitive.jvp(out, primals, tuple(tangents), **node.params)
         if node.primitive.multiple_results:
-            pairs = [(d, c) for d, c in zip(dots, ct, strict=True) if c is not None]
+            parts = zip(dots, ct, self.lives.pop(node), strict=True)
+            pairs = [(d, c, reached) for d, c, reached in parts if c is not None]
         else:
-            pairs = [(dots, ct)]
-        seeds = [(d.node, c) for d, c in pairs if isinstance(d, Tracer)]
+            pairs = [(dots, ct, live)]
+        seeds = [(d.node, c, reached) for d, c, reached in pairs if isinstance(d, Tracer)]
         walk = _Pullback(scope)
         walk.targets = {t for _, t in sources}
-        for seed, term in seeds:
+        for seed, term, reached in seeds:
             if walk.active(seed):
-                walk.add_to_input(seed, term, live)
+                walk.add_to_input(seed, term, reached)
         walk.run()
         for parent, target in sources:
             if target in walk.cotangents:
@@ -271,9 +276,15 @@ def _carries_tangent(node: Node) -> bool:
 
 
 def pullback(
-    seeds: Sequence[tuple[Node, Any]], targets: Sequence[Node], scope: Scope
+    seeds: Sequence[tuple[Node, Any]],
+    targets: Sequence[Node],
+    scope: Scope,
+    masked: bool = False,
 ) -> list[Any | None]:
     """The cotangents of the targets, given those of outputs; None is zero.
+
+    With ``masked``, what is zero in the given cotangents was left out by a `where` outside, and
+    contributes nothing whatever it is multiplied with.
 
     Costs a small multiple of the function, however many variables there are.  A cotangent is
     dropped as soon as it has been passed on, so memory is what the function itself kept.
@@ -282,7 +293,7 @@ def pullback(
     walk.targets = set(targets)
     for node, ct in seeds:
         if walk.active(node):
-            walk.add_to_input(node, ct)
+            walk.add_to_input(node, ct, ct != 0 if masked else None)
     walk.run()
     found = [walk.cotangents.get(t) for t in targets]
     after_transform("reverse mode", found)

@@ -85,6 +85,8 @@ class WhilePullback(ControlPrimitive):
     active: which carries have a cotangent.
     summed: for which of the body's captured operands the results are; then follow the active
         carries.
+    mask: whether zeros among the cotangents are elements that a `where` left out, so that
+        ``backward`` was made to let nothing reach them.
     """
 
     name = "while_pullback"

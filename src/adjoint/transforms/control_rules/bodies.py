@@ -124,6 +124,7 @@ def pullback_of(
     primals: Sequence[Any],
     cotangents: Sequence[Any | None],
     wanted: Sequence[bool],
+    masked: bool = False,
 ) -> list[Any]:
     """The cotangents of the wanted operands of a function, zeros included."""
     with Scope("a pullback", internal=True) as scope:
@@ -131,7 +132,7 @@ def pullback_of(
         nodes = [as_node(r) for r in outputs(inner)]
         seeds = [(n, c) for n, c in zip(nodes, cotangents, strict=True) if c is not None]
         targets = [v.node for v, w in zip(inner, wanted, strict=True) if w]
-        found = pullback(seeds, targets, scope)
+        found = pullback(seeds, targets, scope, masked)
         full = [
             zeros_for(t.type) if ct is None else ct for t, ct in zip(targets, found, strict=True)
         ]
@@ -177,7 +178,9 @@ def joint_graph(graph: Graph, flags: Sequence[bool]) -> tuple[Graph, list[bool]]
     return build(types + [t for t, f in zip(types, flags, strict=True) if f], joint), has
 
 
-def pullback_graph(graph: Graph, given: Sequence[bool], wanted: Sequence[bool]) -> Graph:
+def pullback_graph(
+    graph: Graph, given: Sequence[bool], wanted: Sequence[bool], masked: bool = False
+) -> Graph:
     """The pullback of a graph.
 
     Inputs: all primals, then the cotangents of the outputs that are given one.  Outputs: the
@@ -190,7 +193,7 @@ def pullback_graph(graph: Graph, given: Sequence[bool], wanted: Sequence[bool]) 
         remaining = iter(operands[count:])
         cotangents = [next(remaining) if g else None for g in given]
         return pullback_of(
-            lambda inner: apply_graph(graph, inner), operands[:count], cotangents, wanted
+            lambda inner: apply_graph(graph, inner), operands[:count], cotangents, wanted, masked
         )
 
     outputs = [t for t, g in zip(output_types(graph), given, strict=True) if g]

@@ -46,7 +46,12 @@ def jvp(
 
 
 def pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """Recomputes the body from its operands, then pulls back through it."""
     body, count = params["body"], len(primals)
@@ -55,7 +60,9 @@ def pull_back(
     def pull(*operands: Any) -> list[Any]:
         remaining = iter(operands[count:])
         seeds = [next(remaining) if g else None for g in given]
-        return pullback_of(lambda inner: apply_graph(body, inner), operands[:count], seeds, wanted)
+        return pullback_of(
+            lambda inner: apply_graph(body, inner), operands[:count], seeds, wanted, masked
+        )
 
     with np.errstate(all="ignore"):
         terms = iter(checkpointed(pull, [*known(primals), *(c for c in cts if c is not None)]))

@@ -67,11 +67,16 @@ def jvp(
 
 
 def pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """The pullback of the branch that is taken."""
     given = [c is not None for c in cts]
-    pulled = tuple(pullback_graph(b, given, wanted[1:]) for b in params["branches"])
+    pulled = tuple(pullback_graph(b, given, wanted[1:], masked) for b in params["branches"])
     seeds = [c for c in cts if c is not None]
     terms = iter(apply(COND, [*known(primals), *seeds], branches=pulled))
     return [next(terms) if w else None for w in wanted]

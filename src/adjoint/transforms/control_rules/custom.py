@@ -168,7 +168,12 @@ def _require_a_rule(rules: Rules) -> None:
 
 
 def pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """The user's vjp rule, or the transpose of the jvp rule."""
     rules: Rules = params["rules"]

@@ -118,7 +118,12 @@ def jvp(
 
 
 def pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """A reverse sweep, as a node of its own."""
     operands = known(primals)
@@ -135,8 +140,9 @@ def pull_back(
             WHILE_PULLBACK,
             [*operands, *seeds],
             **params,
-            backward=pullback_graph(body, moving, active),
+            backward=pullback_graph(body, moving, active, masked),
             active=tuple(moving),
+            mask=masked,
             summed=tuple(active[:start]),
         )
     )
@@ -228,7 +234,7 @@ def batch(self: Any, operands: tuple[Any, ...], batched: Flags, size: int, **par
 
 def _without_backward(params: Params) -> tuple[Params, Flags, Flags]:
     """The parameters of the loop itself, its active carries, and the wanted captured values."""
-    loop = {k: v for k, v in params.items() if k not in ("backward", "active", "summed")}
+    loop = {k: v for k, v in params.items() if k not in ("backward", "active", "summed", "mask")}
     return loop, params["active"], params["summed"]
 
 
@@ -249,17 +255,22 @@ def sweep_jvp(
     ct_dots = _spread(tangents[count:], active)
     if all(t is None for t in tangents[params["tests"] : count]):
         marks = (*[False] * params["tests"], *wanted, *active)
-        terms = pull_back(WHILE, tuple(values), ct_dots, marks, **loop)
+        terms = pull_back(WHILE, tuple(values), ct_dots, marks, params["mask"], **loop)
         return tuple(chosen(terms, marks))
     joint = _Joint(values, tangents[:count], loop)
     seeds = [*ct_dots, *chosen(_spread(cts, active), joint.moving)]
     marks = joint.layout(wanted, active)
-    terms = pull_back(WHILE, tuple(joint.operands), seeds, marks, **joint.params)
+    terms = pull_back(WHILE, tuple(joint.operands), seeds, marks, params["mask"], **joint.params)
     return tuple(chosen(terms, marks))
 
 
 def sweep_pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """For s the reverse sweep of the joint loop, for c the joint loop itself."""
     loop, active, marked = _without_backward(params)
@@ -274,7 +285,9 @@ def sweep_pull_back(
             wanted[tests : tests + params["captured"]], wanted[tests + params["captured"] : count]
         )
         given = [*[None] * len(active), *chosen(_spread(seeds, active), joint.moving)]
-        found = pull_back(WHILE, tuple(joint.operands), given, marks, **joint.params)
+        found = pull_back(
+            WHILE, tuple(joint.operands), given, marks, params["mask"], **joint.params
+        )
         terms[tests:] = joint.only_values(found)
     if any(wanted[count:]):
         dots = jvp(WHILE, None, tuple(values), tuple(tangents), **loop)
@@ -302,5 +315,7 @@ def sweep_batch(
     ]
     again = [False] * (len(values) - count)
     marks = (*again, *[False] * tests, *wanted, *active)
-    terms = pull_back(WHILE, tuple(values), _spread(cts, active), marks, **whole.params)
+    terms = pull_back(
+        WHILE, tuple(values), _spread(cts, active), marks, params["mask"], **whole.params
+    )
     return tuple(chosen(terms, marks))

@@ -76,7 +76,12 @@ def jvp(
 
 
 def pull_back(
-    self: Any, primals: tuple[Any, ...], cts: Sequence[Any], wanted: Flags, **params: Any
+    self: Any,
+    primals: tuple[Any, ...],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    **params: Any,
 ) -> list[Any]:
     """A forward scan that stores the carries, and a scan back over them.
 
@@ -88,8 +93,8 @@ def pull_back(
     operands = known(primals)
     every = _segment_length(operands, params)
     if every:
-        return _pull_back_segments(operands, cts, wanted, every, params)
-    return _pull_back_all(operands, cts, wanted, params)
+        return _pull_back_segments(operands, cts, wanted, masked, every, params)
+    return _pull_back_all(operands, cts, wanted, masked, params)
 
 
 def _segment_length(operands: Sequence[Any], params: dict[str, Any]) -> int:
@@ -103,14 +108,18 @@ def _segment_length(operands: Sequence[Any], params: dict[str, Any]) -> int:
 
 
 def _pull_back_all(
-    operands: Sequence[Any], cts: Sequence[Any], wanted: Sequence[bool], params: dict[str, Any]
+    operands: Sequence[Any],
+    cts: Sequence[Any],
+    wanted: Sequence[bool],
+    masked: bool,
+    params: dict[str, Any],
 ) -> list[Any]:
     body, start, carries = params["body"], params["captured"], params["carries"]
     active = carried(body, wanted, start, carries, floats=True)
     types = output_types(body)
     a = Parts(active, params)
     given = [*a.carries, *(c is not None for c in cts[carries:])]
-    backward, needed = _backward_body(body, active, given, params)
+    backward, needed = _backward_body(body, active, given, masked, params)
     p = Parts(operands, params)
     stored = _stored_carries(operands, needed, params)
     sums = [zeros_for(type_of_operand(c)) for c in chosen(p.captured, a.captured)]
@@ -135,14 +144,18 @@ def _pull_back_all(
 
 
 def _backward_body(
-    body: Graph, active: Sequence[bool], given: Sequence[bool], params: dict[str, Any]
+    body: Graph,
+    active: Sequence[bool],
+    given: Sequence[bool],
+    masked: bool,
+    params: dict[str, Any],
 ) -> tuple[Graph, list[bool]]:
     """One step back, and which carries it reads.
 
     Inputs: captured; sums of captured cotangents, carry cotangents; carries that are read, x,
     cotangents of y.  Outputs: the sums, the carry cotangents, the cotangents of x.
     """
-    pull = pullback_graph(body, given, active)
+    pull = pullback_graph(body, given, active, masked)
     read = {n for node in pull.nodes for n in node.inputs} | set(pull.outputs)
     p, a = Parts(pull.inputs[: len(active)], params), Parts(active, params)
     needed = [n in read for n in p.carries]
@@ -183,7 +196,12 @@ def _stored_carries(
 
 
 def _pull_back_segments(
-    operands: list[Any], cts: Sequence[Any], wanted: Flags, every: int, params: dict[str, Any]
+    operands: list[Any],
+    cts: Sequence[Any],
+    wanted: Flags,
+    masked: bool,
+    every: int,
+    params: dict[str, Any],
 ) -> list[Any]:
     """The same for a loop over segments and, if the length does not divide, the steps after it."""
     p = Parts(operands, params)
@@ -201,7 +219,7 @@ def _pull_back_segments(
         tail_cts = [*cts[:carries], *(c if c is None else c[second] for c in cts[carries:])]
         flags = carried(params["body"], wanted, params["captured"], carries, floats=True)
         tail_terms = _pull_back_all(
-            tail, tail_cts, flags, params | {"length": length - done, "every": 0}
+            tail, tail_cts, flags, masked, params | {"length": length - done, "every": 0}
         )
         head_cts[:carries] = Parts(tail_terms, params).carries
     blocks = [x.reshape(segments, every, *x.shape[1:]) for x in Parts(head, params).xs]
@@ -209,7 +227,7 @@ def _pull_back_segments(
     head_cts[carries:] = [
         c if c is None else c.reshape(segments, every, *c.shape[1:]) for c in head_cts[carries:]
     ]
-    terms = pull_back(SCAN, tuple(head), head_cts, wanted, **nested)
+    terms = pull_back(SCAN, tuple(head), head_cts, wanted, masked, **nested)
     return _joined(terms, tail_terms, length, params)
 
 
