@@ -78,7 +78,8 @@ def describe(value: object) -> str:
     >>> describe(np.zeros((2, 3))), describe(1.5), describe([1, 2])
     ('f64[2,3]', '1.5', 'list')
     """
-    if isinstance(value, int | float | complex | str | bool) or value is None:
+    python = isinstance(value, int | float | complex | str | bool) or value is None
+    if python and not isinstance(value, np.generic):
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."
     if hasattr(value, "shape") and hasattr(value, "dtype"):

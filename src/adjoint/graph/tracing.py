@@ -24,6 +24,8 @@ class Variables:
 
     def __init__(self, scope: Scope, argument: Any, called: str, what: str) -> None:
         leaves, self.structure = flatten(argument)
+        if argument is None:
+            leaves = [argument]  # an empty container has no derivatives; None is a mistake
         traced = [variable(scope, differentiable(leaf, called, what)) for leaf in leaves]
         self.nodes: list[Node] = [t.node for t in traced]
         self.tree = unflatten(self.structure, traced)
@@ -40,8 +42,6 @@ def differentiable(leaf: Any, called: str, what: str) -> Any:
     value = np.array(operand)
     if value.dtype.kind in "iub":
         value = value.astype(np.float64)
-    if value.dtype.kind not in "fc":
-        raise DtypeError(f"{called} needs {what} to be real or complex; got {describe(value)}.")
     return value[()]
 
 
