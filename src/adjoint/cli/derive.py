@@ -1,0 +1,239 @@
+"""`adjoint derive`: the derivatives of an expression, or of a function in a file, at a point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import numpy as np
+
+import adjoint as ad
+from adjoint.cli import language, output, targets
+from adjoint.cli.expressions import functions_by_module
+from adjoint.cli.targets import Target
+from adjoint.errors import AdjointError
+from adjoint.graph.arraytype import describe
+
+MAX_ORDER = 100
+MAX_ENTRIES = 10**6
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """One derivative: with respect to what, of which order, and its numbers."""
+
+    label: str
+    wrt: tuple[str, ...]
+    order: int
+    value: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "with_respect_to": list(self.wrt),
+            "order": self.order,
+            "shape": list(np.shape(self.value)),
+            "value": output.plain(self.value),
+        }
+
+
+def _help_epilog() -> str:
+    lines = ["\b", "Functions, with or without their module:"]
+    for module, names in functions_by_module():
+        line = f"  {module}:"
+        for name in names:
+            if len(line) + len(name) > 76:
+                lines.append(line)
+                line = "   "
+            line += f" {name}"
+        lines.append(line)
+    lines.append("  constants: " + ", ".join(language.CONSTANTS))
+    return "\n".join(lines) + "\n\n" + output.EXIT_CODES
+
+
+@click.command(epilog=_help_epilog())
+@click.argument("target", metavar="EXPRESSION|FILE.py:FUNCTION")
+@click.option("--wrt", multiple=True, metavar="NAMES", help="Variables to differentiate: x1,x2.")
+@click.option("--at", "points", multiple=True, metavar="POINT",
+              help='The point: "x1=1,x2=2", "A=[[1,2],[3,4]],b=[1,2]".')  # fmt: skip
+@click.option("--order", type=click.IntRange(1, MAX_ORDER), default=1, show_default=True,
+              help="All derivatives up to this order.")  # fmt: skip
+@click.option("--hessian", is_flag=True, help="All second derivatives, mixed ones included.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, errors included.")
+def derive(
+    target: str,
+    wrt: tuple[str, ...],
+    points: tuple[str, ...],
+    order: int,
+    hessian: bool,
+    as_json: bool,
+) -> None:
+    """Prints the value and the derivatives of a function at a point.
+
+    An expression is mathematics in Python's notation: + - * / ** @, functions by their NumPy name,
+    vectors and matrices as [1, 2] and [[1, 2], [3, 4]], elements as x[0] and x[1:3], the transpose
+    as A.T. Every other name is a variable.
+
+    \b
+    Examples:
+      adjoint derive "exp(x1*x2**2)" --wrt x2 --at x1=1,x2=2
+      adjoint derive "sin(x)/x" --at x=1 --order 4
+      adjoint derive "x @ A @ x" --at "x=[1,2],A=[[2,1],[1,20]]" --wrt x --hessian
+      adjoint derive model.py:loss --at w=[0.5,1]
+    """
+    named, unnamed = targets.read_point(points)
+    found = targets.load(target, list(named))
+    point = targets.place(found, named, unnamed)
+    _require_point(found, point)
+    chosen = targets.choose(found, wrt, point)
+    for name in chosen:
+        point[name] = targets.as_float(point[name])
+    value, derivatives = compute(found, point, chosen, order, hessian)
+    if as_json:
+        click.echo(output.dump(_as_dict(found, point, value, derivatives)))
+    else:
+        click.echo(_as_text(found, point, value, derivatives))
+
+
+def _require_point(target: Target, point: dict[str, Any]) -> None:
+    absent = targets.missing(target, point)
+    if not absent:
+        return
+    example = ",".join(f"{name}=1" for name in absent)
+    if not point:
+        raise output.CommandError(
+            f"{target.label} is a function of {', '.join(target.parameters)}; its derivatives are "
+            "computed at a point.",
+            hint=f'give one: --at "{example}".',
+        )
+    raise output.CommandError(
+        f"--at gives no value to {' and '.join(absent)}.", hint=f'add --at "{example}".'
+    )
+
+
+@contextmanager
+def computing(label: str) -> Iterator[None]:
+    """Errors inside are about the function and not about the command."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except AdjointError as error:
+        error.from_transform = True  # type: ignore[attr-defined]
+        raise
+    except Exception as error:
+        raise targets.user_error(label, error) from error
+
+
+def compute(
+    target: Target, point: dict[str, Any], wrt: Sequence[str], order: int, hessian: bool
+) -> tuple[Any, list[Derivative]]:
+    """The value at a point, and the derivatives asked for."""
+    values = [point[name] for name in target.parameters]
+    places = [target.parameters.index(name) for name in wrt]
+    with computing(target.label):
+        value = target.function(*values)
+        _require_one_array(target, value)
+        found = []
+        for name, i in zip(wrt, places, strict=True):
+            for k in range(1, order + 1):
+                _require_size(np.size(value) * np.size(values[i]) ** k, name, k)
+                d = _nth(target.function, values, i, k)
+                found.append(Derivative(_label((name,) * k, len(target.parameters)), (name,), k, d))
+        if hessian and wrt:
+            _require_size(np.size(value) * sum(np.size(values[i]) for i in places) ** 2, "all", 2)
+            found += _hessian(target, values, places, wrt)
+    return value, found
+
+
+def _require_one_array(target: Target, value: Any) -> None:
+    if not isinstance(value, int | float | complex | np.ndarray | np.generic):
+        raise output.CommandError(
+            f"{target.label} has to return a number or an array; it returned {describe(value)}.",
+            hint="name a function that returns one of its parts.",
+        )
+
+
+def _require_size(entries: int, name: str, order: int) -> None:
+    if entries > MAX_ENTRIES:
+        raise output.CommandError(
+            f"the derivative of order {order} with respect to {name} has {entries} entries; "
+            f"derive prints up to {MAX_ENTRIES}.",
+            hint="use ad.hvp or ad.directional from Python: they do not form it.",
+        )
+
+
+def _nth(function: Callable[..., Any], values: list[Any], i: int, order: int) -> Any:
+    def of_one(x: Any) -> Any:
+        return function(*values[:i], x, *values[i + 1 :])
+
+    if np.ndim(values[i]) == 0:
+        return ad.derivative(of_one, order)(values[i])
+    return ad.derivative_tensor(of_one, order)(values[i])
+
+
+def _hessian(
+    target: Target, values: list[Any], places: Sequence[int], wrt: Sequence[str]
+) -> list[Derivative]:
+    blocks = ad.hessian(target.function, tuple(places))(*values)
+    # The outer derivative is the second one: blocks[j][i] is ∂/∂xj of ∂f/∂xi.
+    names = tuple(wrt)
+    if all(np.ndim(values[i]) == 0 for i in places) and len(names) > 1:
+        rows = [[blocks[j][i] for j in range(len(names))] for i in range(len(names))]
+        matrix = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+        return [Derivative(f"∂²f/∂({', '.join(names)})²", names, 2, matrix)]
+    count = len(target.parameters)
+    return [
+        Derivative(_label((a, b), count), (a,) if a == b else (a, b), 2, blocks[j][i])
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
+        if i <= j
+    ]
+
+
+def _label(names: tuple[str, ...], parameters: int) -> str:
+    """``∂²f/∂x²``, ``∂²f/∂x∂y``, ``df/dx``."""
+    order = len(names)
+    d = "d" if parameters == 1 else "∂"
+    power = str(order).translate(_RAISED) if order > 1 else ""
+    if len(set(names)) == 1:
+        return f"{d}{power}f/{d}{names[0]}{power}"
+    return f"{d}{power}f/" + "".join(f"{d}{name}" for name in names)
+
+
+# -- printing -------------------------------------------------------------------------------------
+
+
+def _as_dict(
+    target: Target, point: dict[str, Any], value: Any, derivatives: list[Derivative]
+) -> dict[str, Any]:
+    return {
+        "function": target.label,
+        "at": {name: output.plain(v) for name, v in point.items()},
+        "value": output.plain(value),
+        "derivatives": [d.as_dict() for d in derivatives],
+    }
+
+
+def _as_text(
+    target: Target, point: dict[str, Any], value: Any, derivatives: list[Derivative]
+) -> str:
+    sign = "f = " if target.expression is not None else ""
+    lines = [sign + target.label]
+    if point:
+        width = max(map(len, point))
+        lines += ["at", *(f"  {output.labelled(k, v, width)}".replace("\n", "\n  ")
+                          for k, v in point.items())]  # fmt: skip
+    shown = [("f", value), *((d.label, d.value) for d in derivatives)]
+    width = max(len(label) for label, _ in shown)
+    lines += ["", *(output.labelled(label, v, width) for label, v in shown)]
+    if not all(np.all(np.isfinite(v)) for _, v in shown):
+        lines += ["", "note: not all of these numbers are finite; f may not be defined here."]
+    return "\n".join(lines)
+
+
+__all__ = ["Derivative", "compute", "computing", "derive"]

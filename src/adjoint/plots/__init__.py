@@ -1,0 +1,1 @@
+"""Pictures, with Matplotlib: `pip install adjoint[plots]`."""
