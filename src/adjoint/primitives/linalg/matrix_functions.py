@@ -42,6 +42,9 @@ class MatrixFunction(DerivativeFamily):
 def _corner(operands: list[Any], params: dict[str, Any]) -> Any:
     import scipy.linalg
 
+    if len(operands) > 1:
+        # The corner of a block is smaller than the block: it is found in double precision.
+        operands = [o.astype(np.result_type(o, np.float64), copy=False) for o in operands]
     block, n = operands[0], operands[0].shape[-1]
     for e in operands[1:]:
         side = np.kron(np.eye(block.shape[0] // n, dtype=e.dtype), e)

@@ -179,7 +179,9 @@ def polar(a: Any, side: str = "right") -> Any:
     """U and P of A = U P (right) or A = P U (left); singular values may repeat, but not be 0."""
     a = matrix(a, "scipy.linalg.polar(a)")
     if side not in ("right", "left"):
-        raise ArgumentValueError(f"`side` must be either 'right' or 'left'; got {side!r}.")
+        raise ArgumentValueError(
+            f"polar(a, side) needs side 'right' or 'left'; got {side!r}.", where=here()
+        )
     tall = a.shape[-2] >= a.shape[-1]
     u = POLAR_FACTOR(a) if tall else adjoint(POLAR_FACTOR(adjoint(a)))
     p = adjoint(u) @ a if side == "right" else a @ adjoint(u)
