@@ -20,20 +20,24 @@ from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.series import TaylorPolynomial, taylor
 from adjoint.calculus.vectorize import vmap
+from adjoint.printing.drawing import graph  # the function; the folder is found as adjoint.graph.*
 
 if TYPE_CHECKING:
     from adjoint.compilation.compiled import compile
-    from adjoint.testing.derivatives import check_derivatives
+    from adjoint.printing.trace_table import explain
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "explain": "adjoint.printing.trace_table",
     "check_derivatives": "adjoint.testing.derivatives",
     "compile": "adjoint.compilation.compiled",
 }
 """Names whose modules load LLVM, SciPy or Matplotlib: imported when they are first used."""
 
 __all__ = [
+    "explain",
+    "graph",
     "TaylorPolynomial",
     "check_derivatives",
     "compile",

@@ -1,0 +1,1 @@
+"""Reading derivatives: formulas, tables, drawings, source code."""
