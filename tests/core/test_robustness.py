@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import adjoint as ad
-from adjoint.errors import ArgumentError, EscapedTracerError
+from adjoint.errors import AbstractValueError, ArgumentError, EscapedTracerError
 
 Pair = namedtuple("Pair", "a b")
 
@@ -257,6 +258,25 @@ def test_arrays_without_elements() -> None:
     assert ad.hessian(lambda x: np.sum(x**2))(np.zeros(0)).shape == (0, 0)
     assert ad.jacobian(lambda x: np.concatenate([x, x]) @ np.ones(0))(np.zeros(0)).shape == (0,)
     assert ad.vmap(lambda x: x * 2)(np.zeros((0, 2))).shape == (0, 2)
+
+
+def test_numbers_come_back_as_numbers() -> None:
+    for found in (
+        ad.hessian(lambda a, b: a * b**2, (0, 1))(2.0, 3.0)[1][0],
+        ad.jacobian(np.sin)(0.5),
+        ad.vjp(np.sin, np.array(0.5))[0],
+        ad.grad(lambda d: d["a"] ** 2)({"a": np.array(3.0)})["a"],
+        ad.directional(np.sin, 0.5, 1.0),
+    ):
+        assert isinstance(found, np.float64)
+
+
+def test_rounding_to_an_integer_is_a_decision() -> None:
+    for whole in (round, math.floor, math.ceil, math.trunc, int):
+        assert ad.grad(lambda x, whole=whole: whole(x) * x)(1.7) == whole(1.7)
+        with pytest.raises(AbstractValueError, match="needs the value of a traced f64"):
+            ad.vmap(whole)(np.ones(2))
+    assert ad.grad(lambda x: round(x, 1) * x)(1.23) == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(

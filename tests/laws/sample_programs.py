@@ -10,6 +10,7 @@ import numpy as np
 
 import adjoint as ad
 import adjoint.scipy.linalg as sla
+import adjoint.scipy.special as special
 from adjoint.testing.laws import sample
 
 A = np.array([[2.0, 0.3, -0.4], [0.1, 1.7, 0.5], [-0.6, 0.2, 2.4]])
@@ -97,6 +98,7 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "polar": (lambda a: sla.polar(a)[0], A),
     "exponential": (lambda a: sla.expm(a), A),
     "custom": (lambda x: ad.custom_derivative(np.sin, jvp=cosine)(x) * x, V),
+    "log of a sum": (lambda a: special.logsumexp(a, axis=1), B),
     "rank": (lambda a: np.linalg.matrix_rank(a) * a, A),
     "singular values": (lambda a: np.linalg.svd(a, compute_uv=False), TALL),
     "control": (lambda x: ad.checkpoint(np.sin)(x) * ad.cond(x[0] > 0, np.cos, np.exp, x), V),

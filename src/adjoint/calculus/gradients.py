@@ -194,6 +194,8 @@ def _gradient_leaf(node: Node, ct: Any) -> Any:
 def outward_leaf(value: Any) -> Any:
     """A result seen from outside the scopes that have just closed."""
     if not isinstance(value, Tracer):
+        if isinstance(value, np.ndarray) and not value.shape:
+            return value[()]  # a number, as NumPy's own functions return it
         if isinstance(value, np.ndarray) and not value.flags.writeable:
             return value.copy()  # a broadcast: callers expect an array of their own
         return value

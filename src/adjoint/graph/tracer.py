@@ -7,6 +7,7 @@ A traced array is a handle that writes go through; nodes themselves never change
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -234,9 +235,30 @@ class TracedArray(Tracer):
 class TracedScalar(Tracer):
     """A traced number.  Like a Python number it cannot be written to."""
 
-    # No __getitem__ and no __array__: NumPy would take it for a sequence, or a plain array, and
+    # No __len__ and no __array__: NumPy would take it for a sequence, or a plain array, and
     # np.array([u, v]) of two of them would be an error in place of an array of traced numbers.
     __slots__ = ()
+    __iter__ = None
+
+    def __getitem__(self, index: Any) -> Any:
+        """``x[()]``, ``x[...]`` and ``x[None]``, as NumPy's numbers have them."""
+        if isinstance(index, int) and not isinstance(index, bool):
+            raise IndexError("invalid index to scalar variable.")
+        return registry.FUNCTIONS[operator.getitem](self, index)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is None:
+            return decide(self, round, "round(x)")
+        return registry.FUNCTIONS[np.round](self, digits)
+
+    def __floor__(self) -> int:
+        return int(decide(self, math.floor, "math.floor(x)"))
+
+    def __ceil__(self) -> int:
+        return int(decide(self, math.ceil, "math.ceil(x)"))
+
+    def __trunc__(self) -> int:
+        return int(decide(self, math.trunc, "math.trunc(x)"))
 
     def __getattr__(self, name: str) -> Any:
         # NumPy applies a ufunc to an array of objects by calling their method of that name.

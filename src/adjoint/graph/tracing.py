@@ -84,6 +84,8 @@ def node_of(leaf: Any, called: str) -> Node:
 def result_value(node: Node) -> Any:
     """A result for the caller: never an array that a kept graph also reads."""
     value = outward(node)
+    if isinstance(value, np.ndarray) and not value.shape:
+        return value[()]
     if isinstance(value, np.ndarray) and value.flags.writeable:
         return value.copy()
     return value
