@@ -99,6 +99,41 @@ def test_checkpoint_inside_scan() -> None:
     assert_agree(f, g, 0.4)
 
 
+def test_bodies_may_write_to_their_arguments() -> None:
+    def write(c: Any, t: Any) -> Any:
+        c[0] = c[1] * t
+        c += 0.1 * c[0]
+        return c
+
+    def scanned(x: Any) -> Any:
+        last, ys = ad.scan(lambda c, t: (write(c, t), c[0]), x, np.array([1.0, 2.0]))
+        return np.sum(last) + np.sum(ys)
+
+    def looped(x: Any) -> Any:
+        c, total = x.copy(), 0.0
+        for t in (1.0, 2.0):
+            c = write(c, t)
+            total = total + c[0]
+        return np.sum(c) + total
+
+    x = np.array([0.5, 1.0])
+    assert_agree(scanned, looped, x)
+    once = lambda x: np.sum(write(x.copy(), 3.0))  # noqa: E731
+    assert_agree(lambda x: np.sum(ad.checkpoint(write)(x, 3.0)), once, x)
+    assert_agree(lambda x: np.sum(ad.cond(True, write, lambda c, t: c, x, 3.0)), once, x)
+    stop = lambda c: np.sum(c) < 5.0  # noqa: E731
+    assert_agree(
+        lambda x: np.sum(ad.while_loop(stop, lambda c: write(c, 3.0), x)),
+        lambda x: np.sum(write(write(x.copy(), 3.0), 3.0)),
+        x,
+    )
+    custom = ad.custom_derivative(
+        lambda x: write(x, 3.0), jvp=lambda p, t: (write(p[0], 3.0), write(t[0], 3.0))
+    )
+    assert_agree(lambda x: np.sum(custom(x) * x), lambda x: np.sum(write(x.copy(), 3.0) * x), x)
+    assert_close(x, [0.5, 1.0])
+
+
 def test_perturbations_are_not_confused() -> None:
     def f(x: Any) -> Any:
         slope = ad.grad(lambda y: ad.scan(lambda c, _: (c + x + y, None), 0.0, length=1)[0])(x)

@@ -15,11 +15,11 @@ from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError, Struct
 from adjoint.graph.arraytype import ArrayType, describe, type_of
 from adjoint.graph.binding import PYTHON_NUMBERS, constant
 from adjoint.graph.containers import Structure, flatten, leaf_names, numeric_leaf, unflatten
-from adjoint.graph.ir import Node
+from adjoint.graph.ir import Graph, Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.sites import describe_site
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.control.body import as_node, unknowns
+from adjoint.primitives.control.body import as_node, close_over, unknowns
 
 _KINDS = "buifc"
 """Booleans, integers, floats, complex numbers: a carry may only go up."""
@@ -110,8 +110,22 @@ def _needed_type(name: str, type_: ArrayType, node: Node, called: str, who: str)
     )
 
 
+Close = Callable[[Sequence[Node]], tuple[Graph, list[Node]]]
+"""From the outputs of a body to its graph and what it captures."""
+
+
+def open_body(scope: Scope, types: Sequence[ArrayType]) -> tuple[list[Tracer], Close]:
+    """Fresh variables, and how to close the body over them.
+
+    A body may write to its arguments, so what they stand for at the start is noted here.
+    """
+    variables = unknowns(scope, types)
+    nodes = [v.node for v in variables]
+    return variables, lambda outputs: close_over(scope, nodes, outputs)
+
+
 def settle(
-    trace: Callable[[Scope, list[Tracer], list[ArrayType]], tuple[Any, list[ArrayType]]],
+    trace: Callable[[list[Tracer], Close, list[ArrayType]], tuple[Any, list[ArrayType]]],
     scope: Callable[[], Scope],
     carry: Sequence[ArrayType],
     others: Sequence[ArrayType],
@@ -124,8 +138,8 @@ def settle(
     types = list(carry)
     while True:
         with scope() as opened:
-            variables = unknowns(opened, [*types, *others])
-            result, needed = trace(opened, variables, types)
+            variables, close = open_body(opened, [*types, *others])
+            result, needed = trace(variables, close, types)
         if needed == types:
             return result, types
         types = needed

@@ -15,8 +15,10 @@ import numpy as np
 
 from adjoint.calculus.bodies import (
     BranchResult,
+    Close,
     Leaves,
     carry_nodes,
+    open_body,
     pair,
     predicate,
     result_leaves,
@@ -34,8 +36,6 @@ from adjoint.primitives.control.body import (
     apply,
     as_node,
     captured_operand,
-    close_over,
-    unknowns,
 )
 from adjoint.primitives.control.checkpointing import STOP_GRADIENT, checkpointed
 from adjoint.primitives.control.conditional import COND
@@ -153,14 +153,13 @@ def _trace_scan(
     count = len(carry.types)
     rest = [ArrayType(t.shape[1:], t.dtype) for t in slices.types]
 
-    def trace(scope: Scope, variables: list[Tracer], types: list[ArrayType]) -> Any:
+    def trace(variables: list[Tracer], close: Close, types: list[ArrayType]) -> Any:
         result = f(carry.tree(variables[:count]), slices.tree(variables[count:]))
         after, y = pair(result, called)
         leaves, structure = result_leaves(after, called, "f")
         nodes, needed = carry_nodes(carry, types, leaves, structure, called, "f")
         ys, y_structure = result_leaves(y, called, "f")
-        outputs = [*nodes, *map(as_node, ys)]
-        graph, captured = close_over(scope, [v.node for v in variables], outputs)
+        graph, captured = close([*nodes, *map(as_node, ys)])
         return (graph, captured, y_structure), needed
 
     (graph, captured, structure), types = settle(
@@ -205,15 +204,15 @@ def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], init: Any
     require_callable(body, called)
     carry = Leaves(init, called, "init")
     (step, captured), types = settle(
-        lambda scope, variables, types: _trace_step(body, carry, scope, variables, types, called),
+        lambda variables, close, types: _trace_step(body, carry, variables, close, types, called),
         lambda: Scope(called, abstract=_WHILE_REASON),
         carry.types,
         [],
     )
     with Scope(called, abstract=_WHILE_REASON) as scope:
-        variables = unknowns(scope, types)
+        variables, close = open_body(scope, types)
         test = predicate(cond(carry.tree(variables)), called, "cond")
-        proceed, tests = close_over(scope, [v.node for v in variables], [as_node(test)])
+        proceed, tests = close([as_node(test)])
     found = apply(
         WHILE,
         [*map(captured_operand, (*tests, *captured)), *carry.converted(types)],
@@ -227,12 +226,12 @@ def while_loop(cond: Callable[[Any], Any], body: Callable[[Any], Any], init: Any
 
 
 def _trace_step(
-    body: Callable[[Any], Any], carry: Leaves, scope: Scope, variables: list[Tracer],
+    body: Callable[[Any], Any], carry: Leaves, variables: list[Tracer], close: Close,
     types: list[ArrayType], called: str,
 ) -> tuple[Any, list[ArrayType]]:  # fmt: skip
     leaves, structure = result_leaves(body(carry.tree(variables)), called, "body")
     nodes, needed = carry_nodes(carry, types, leaves, structure, called, "body")
-    return close_over(scope, [v.node for v in variables], nodes), needed
+    return close(nodes), needed
 
 
 # -- branches -------------------------------------------------------------------------------------
@@ -285,10 +284,10 @@ class _Branch:
         self, f: Callable[..., Any], arguments: Leaves, types: list[ArrayType], called: str
     ) -> None:
         with Scope(called, abstract=_COND_REASON) as self.scope:
-            variables = unknowns(self.scope, types)
-            self.outputs = BranchResult(f(*arguments.tree(variables)), called, f)
+            variables, close = open_body(self.scope, types)
             self.variables = [v.node for v in variables]
-            self.captured = close_over(self.scope, self.variables, self.outputs.nodes)[1]
+            self.outputs = BranchResult(f(*arguments.tree(variables)), called, f)
+            self.captured = close(self.outputs.nodes)[1]
 
 
 # -- recomputing and stopping ---------------------------------------------------------------------
@@ -302,7 +301,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     kept until then: memory for the arguments only, for one more evaluation of f.
 
     Arguments and results may be containers; arguments that are not numbers are passed on as they
-    are.  f may branch on values.
+    are.  f may branch on values; what it writes into its arguments its caller does not see.
 
     >>> import numpy as np, adjoint as ad
     >>> layer = ad.checkpoint(lambda x: np.sin(np.exp(x)))
@@ -318,7 +317,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         structures: list[Structure] = []
 
         def flat(*operands: Any) -> list[Any]:
-            full = list(leaves)
+            full = [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
             for i, operand in zip(traced, operands, strict=True):
                 full[i] = operand
             again, named = unflatten(structure, full)

@@ -60,8 +60,9 @@ def checkpointed(function: Callable[..., Sequence[Any]], operands: Sequence[Any]
     """
     with Scope("checkpoint(f)", internal=True) as scope:
         variables = [variable(scope, o) for o in operands]
+        starts = [v.node for v in variables]  # the function may write to its arguments
         results = [as_node(r) for r in function(*variables)]
-        graph, captured = close_over(scope, [v.node for v in variables], results)
+        graph, captured = close_over(scope, starts, results)
     inputs = [*map(captured_operand, captured), *operands]
     nodes = tuple(i.node if isinstance(i, Tracer) else constant(i, True) for i in inputs)
     scopes = NO_SCOPES

@@ -209,8 +209,8 @@ def batched_results(
     """The results of a function for all examples, and which of them differ between examples."""
     with Scope("a batch", abstract=_REASON, internal=True) as scope:
         inner = [_example(scope, o) if b else o for o, b in zip(operands, batched, strict=True)]
-        nodes = [as_node(r) for r in outputs(inner)]
         values = {v.node: o for v, o, b in zip(inner, operands, batched, strict=True) if b}
+        nodes = [as_node(r) for r in outputs(inner)]
         vary = [scope in n.scopes.members for n in nodes]
         found = iter(batch([n for n, v in zip(nodes, vary, strict=True) if v], values, size, scope))
         results = [next(found) if v else n for n, v in zip(nodes, vary, strict=True)]

@@ -93,13 +93,14 @@ def _transpose(
     """The transpose of a linear function of operands of these types, applied to cotangents."""
     with Scope("a user's rule", abstract=_UNKNOWN, internal=True) as scope:
         unknown = [variable(scope, None, t._replace(weak=False)) for t in types]
+        targets = [u.node for u in unknown]
         results = linear(list(unknown))
         seeds = [
             (r.node, c)
             for r, c in zip(results, cotangents, strict=True)
             if c is not None and isinstance(r, Tracer)
         ]
-        found = pullback(seeds, [u.node for u in unknown], scope)
+        found = pullback(seeds, targets, scope)
         return [zeros_for(t) if f is None else f for f, t in zip(found, types, strict=True)]
 
 
