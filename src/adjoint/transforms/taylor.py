@@ -14,7 +14,7 @@ is polynomial in the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class _Walk:
         special = _RECURRENCES.get(primitive.name)
         if special is not None:
             return special(self.operand(node), inputs)
-        if primitive is EINSUM and len(inputs) == 2:
+        if primitive is EINSUM and len(inputs) >= 2:
             return self._cauchy(node, inputs)
         if primitive.linear and self._is_linear_here(node):
             return self._linear(node, inputs)
@@ -137,13 +137,15 @@ class _Walk:
         return Series(self.operand(node), coefficient)
 
     def _cauchy(self, node: Node, inputs: list[Series]) -> Series:
-        a, b = inputs
-
         def coefficient(k: int) -> Coefficient:
+            choices = (
+                [s[j] for s, j in zip(inputs, orders, strict=True)]
+                for orders in _splits(k, len(inputs))
+            )
             return _sum(
-                EINSUM(a[j], b[k - j], **node.params)
-                for j in range(k + 1)
-                if a[j] is not None and b[k - j] is not None
+                EINSUM(*parts, **node.params)
+                for parts in choices
+                if all(p is not None for p in parts)
             )
 
         return Series(self.operand(node), coefficient)
@@ -157,6 +159,16 @@ class _Walk:
         for index, series in enumerate(results):
             series._rule = slope.rule(index)
         return results if multiple else results[0]
+
+
+def _splits(total: int, count: int) -> Iterator[tuple[int, ...]]:
+    """The ways to write a number as a sum of so many numbers from 0 on, in order."""
+    if count == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in _splits(total - first, count - 1):
+            yield (first, *rest)
 
 
 class _LazySlope:
