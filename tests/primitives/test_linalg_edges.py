@@ -129,6 +129,21 @@ def test_third_derivative_where_eigenvalues_repeat() -> None:
     np.testing.assert_allclose(got, ad.derivative_tensor(reference, 3)(np.eye(4)), atol=1e-12)
 
 
+def test_series_where_eigenvalues_repeat() -> None:
+    step = symmetric(WEIGHTS)
+    for f in FUNCTIONS:
+        composed, reference = function_of("einsum", f)
+        got = ad.derivative(lambda t, g=composed: g(2.0 * np.eye(4) + t * step), 3)(0.0)
+        expected = ad.derivative(lambda t, g=reference: g(2.0 * np.eye(4) + t * step), 3)(0.0)
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_series_of_distinct_eigenvalues() -> None:
+    step = symmetric(WEIGHTS)
+    got = ad.derivative(lambda t: np.sum(L.eigvalsh(REPEATED["distinct"] + t * step) ** 3), 3)(0.1)
+    np.testing.assert_allclose(got, 6 * np.trace(step @ step @ step), rtol=1e-10)
+
+
 def test_quadratic_form_and_parameter_where_eigenvalues_repeat() -> None:
     x = WEIGHTS[0]
 

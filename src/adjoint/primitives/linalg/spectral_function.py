@@ -14,13 +14,14 @@ import numpy as np
 
 from adjoint.errors import MissingRuleError, UndefinedDerivativeError
 from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import VARIABLE
 from adjoint.graph.primitive import Hole
 from adjoint.graph.registry import register
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.contraction import letter
 from adjoint.primitives.linalg.common import MatrixPrimitive, hermitian_part, lead_shape, smallest
-from adjoint.primitives.linalg.eigenvalue_graph import depends_only_on, slope
+from adjoint.primitives.linalg.eigenvalue_graph import depends_only_on, slope, stands_for
 
 
 class SpectralFunction(MatrixPrimitive):
@@ -125,6 +126,8 @@ def _with_next_derivative(w: Any, rows: Any) -> Any:
     """The rows and the derivative of the last, where the graph that says how is still traced."""
     if not (isinstance(w, Tracer) and isinstance(rows, Tracer)):
         return rows
+    if stands_for(rows.node).primitive is VARIABLE:
+        return rows  # given as they are; how they depend on w is not to be seen
     last: Any = rows
     found = slope(last[..., -1, :], w)
     return rows if found is None else np.concatenate([rows, found[..., None, :]], axis=-2)

@@ -25,6 +25,8 @@ from adjoint.primitives.linalg.spectral_function import close, spectral_function
 from adjoint.primitives.shaping import plain_reshape
 
 _FACTORS = 16
+_DERIVATIVES = 4
+"""How many derivatives of f are kept from the start; a series cannot go back for more."""
 
 _watched: WeakSet[Node] = WeakSet()
 """The decompositions in which eigenvalues repeat, or whose values are not known."""
@@ -223,11 +225,13 @@ def _joined(
         if aligned is None:
             return None
         g = g * aligned
-    first_slope = slope(g, w)
-    if first_slope is None:
-        return None
-    rows = np.stack([g, first_slope], axis=-2)
-    whole = spectral_function(alive(source.inputs[0]), v, w, rows)
+    rows = [g]
+    for _ in range(_DERIVATIVES):
+        found = slope(rows[-1], w)
+        if found is None:
+            return None
+        rows.append(found)
+    whole = spectral_function(alive(source.inputs[0]), v, w, np.stack(rows, axis=-2))
     others = [f for f in rest if shared not in f.labels]
     return [Factor(whole, (*lead, left.labels[-2], right.labels[-2]), False), *others]
 
