@@ -404,3 +404,16 @@ def test_every_reason_is_about_a_function_that_exists() -> None:
 def test_the_error_quotes_the_reason() -> None:
     with pytest.raises(UntraceableFunctionError, match=r"np.packbits has no rule.*bits of"):
         ad.grad(lambda x: np.packbits(x))(VECTOR)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mask", [True, False, np.True_, np.array(False)])
+def test_a_boolean_without_axes_is_a_new_axis_of_length_one_or_zero(mask: Any) -> None:
+    assert ad.vjp(lambda x: x[mask], VECTOR)[0].shape == VECTOR[mask].shape
+    assert ad.vjp(lambda x: x[:, mask], MATRIX)[0].shape == MATRIX[:, mask].shape
+
+    def write(x: Any, out: Any) -> Any:
+        out[mask] = 2 * x
+        return out
+
+    got = ad.jacobian(lambda x: write(x, np.zeros_like(x)))(VECTOR)
+    np.testing.assert_array_equal(got, 2 * np.eye(6) * bool(mask))

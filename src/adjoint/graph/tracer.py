@@ -235,16 +235,10 @@ class TracedArray(Tracer):
 class TracedScalar(Tracer):
     """A traced number.  Like a Python number it cannot be written to."""
 
-    # No __len__ and no __array__: NumPy would take it for a sequence, or a plain array, and
-    # np.array([u, v]) of two of them would be an error in place of an array of traced numbers.
+    # No __getitem__ and no __array__: NumPy would take it for a sequence, or a plain array, and
+    # np.array([u, v]) of two of them would be an error in place of an array of traced numbers; and
+    # a write into a plain array would be a ValueError about sequences.
     __slots__ = ()
-    __iter__ = None
-
-    def __getitem__(self, index: Any) -> Any:
-        """``x[()]``, ``x[...]`` and ``x[None]``, as NumPy's numbers have them."""
-        if isinstance(index, int) and not isinstance(index, bool):
-            raise IndexError("invalid index to scalar variable.")
-        return registry.FUNCTIONS[operator.getitem](self, index)
 
     def __round__(self, digits: int | None = None) -> Any:
         if digits is None:

@@ -52,11 +52,12 @@ def _split_array(part: Any, template: list[Any], arrays: list[Any]) -> None:
     if part.dtype == np.bool_:
         mask = np.asarray(value_or_raise(part, "a boolean index (its result has as many elements "
                                                "as there are True)"))  # fmt: skip
-        for found in np.nonzero(mask) if mask.ndim else (np.nonzero(mask.reshape(1))[0],):
+        if mask.ndim == 0:
+            template.append(bool(mask))  # NumPy's own meaning: a new axis of length 1 or 0
+            return
+        for found in np.nonzero(mask):
             template.append(HOLE)
             arrays.append(found)
-        if mask.ndim == 0:
-            template.insert(len(template) - 1, None)
         return
     if part.dtype.kind not in "iu":
         raise IndexError(
@@ -335,7 +336,7 @@ def getitem(x: Any, index: Any) -> Any:
     """``x[index]``; a view where NumPy gives one."""
     template, arrays = split_index(index)
     result = take_index(x, template, arrays)
-    if arrays or not isinstance(result, TracedArray):
+    if arrays or not isinstance(result, TracedArray) or any(isinstance(p, bool) for p in template):
         return result
     return as_view(
         result,
