@@ -11,7 +11,7 @@ lambertw call ufuncs with an underscore, which have rows; so do spherical_jn and
 only after coercing their argument to an array.
 """
 
-from . import loader
+from . import exponential_sums, loader
 from .row import Kernel, SpecialRow, apply_kernel
 from .tables import load_kernels, load_rows
 from .without import WITHOUT_DERIVATIVE
@@ -20,4 +20,4 @@ __all__ = [
     "WITHOUT_DERIVATIVE", "Kernel", "SpecialRow", "apply_kernel", "load_kernels", "load_rows",
 ]  # fmt: skip
 
-del loader
+del exponential_sums, loader
