@@ -154,6 +154,8 @@ DECIDING: dict[str, Function] = {
     "polydiv": lambda x: np.concatenate(np.polydiv(x, [1.0, 2, 0.5])),
     "polydiv by": lambda x: np.polydiv([1.0, 2, 3, 4], x[:2])[0],
     "roots": lambda x: np.abs(np.roots(x)),
+    "polyfit": lambda x: np.polyfit(np.arange(6), x, 2),
+    "polyfit weights": lambda x: np.polyfit(x, np.arange(6.0), 1, w=x),
     "piecewise guarded": lambda x: np.piecewise(x, [x < 0, x >= 0], [lambda t: t**2, np.sqrt]),
     "trim_zeros": lambda x: np.trim_zeros(np.concatenate((np.zeros(2), x, np.zeros(1)))),
     "real_if_close": lambda x: np.real_if_close(x + 0j),
