@@ -115,7 +115,7 @@ class _Call:
         """The tuple of arguments with other operands; ``fill`` changes the other leaves."""
         leaves = [fill(leaf) for leaf in self.leaves] if fill else list(self.leaves)
         for place, value in zip(self.places, values, strict=True):
-            leaves[place] = value
+            leaves[place] = _fresh(value)
         return unflatten(self.nesting, leaves)
 
     def _evaluate(self, *operands: Any) -> list[Any]:
@@ -169,7 +169,7 @@ class _Call:
                 f"{called} needs to return (y, pullback) with a function pullback; got "
                 f"{describe(pullback)}."
             )
-        terms = pullback(unflatten(self.structure, [_conjugate(c) for c in cts]))
+        terms = pullback(unflatten(self.structure, [_conjugate(_fresh(c)) for c in cts]))
         if self.count == 1 and not (isinstance(terms, tuple) and len(terms) == 1):
             terms = (terms,)
         if not isinstance(terms, tuple) or len(terms) != self.count:
@@ -201,6 +201,11 @@ class _Call:
                         else _fitted(leaf, type_, called, what, f"argument {i}")
                     )  # fmt: skip
         return found
+
+
+def _fresh(value: Any) -> Any:
+    """An argument for user code, which may write to it: the graph keeps the value itself."""
+    return value.copy() if isinstance(value, Tracer | np.ndarray) else value
 
 
 def _no_tangent(leaf: Any) -> Any:
