@@ -61,7 +61,8 @@ def tables(x: Any) -> Any:
 
 def grids(x: Any) -> Any:
     return anp.concatenate([
-        anp.linspace(x[0], x[1], 3), anp.arange(x[0], x[1] * 2 - 0.1, x[2]), anp.full((2,), 3.0) * x[0]
+        anp.linspace(x[0], x[1], 3), anp.arange(x[0], x[1] * 2 - 0.1, x[2]),
+        anp.full((2,), 3.0) * x[0],
     ])  # fmt: skip
 
 
