@@ -24,6 +24,7 @@ class Body:
 
     ``views`` says where stored operations are in memory.  ``flat`` treats everything of the loop's
     shape as one axis.  ``fault`` points to a flag that is set when an index array points outside.
+    With ``calls``, long functions are called and not inlined.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Body:
         *,
         flat: tuple[int, ...] | None = None,
         fault: Any = None,
+        calls: bool = False,
     ) -> None:
         self.builder = builder
         self.views = views
         self.flat = flat
         self.fault = fault
+        self.calls = calls
         self.memo: dict[tuple[Any, ...], tuple[Index, Any]] = {}
 
     def element(self, op: Op, index: Index) -> Any:
@@ -62,7 +65,7 @@ class Body:
     def _load(self, op: Op, index: Index) -> Any:
         view = self.views[op]
         if self.flat is not None and op.shape == self.flat:
-            view = View(view.pointer, (op.size,), (1,), op.dtype)
+            view = View(view.pointer, (op.size,), (1,), op.dtype, view.start)
         elif self.flat is not None:
             index = (ZERO,) * len(op.shape)
         return view.load(self.builder, index)
@@ -86,7 +89,7 @@ class Body:
             pairs = zip(values[1:], op.inputs[1:], strict=True)
             a, b = (cast(self.builder, v, i.dtype, op.dtype) for v, i in pairs)
             return self.builder.select(condition, a, b)
-        emit = emitter(op)
+        emit = emitter(op, self.calls)
         assert emit is not None, op
         return emit(self.builder, *values)
 
@@ -144,7 +147,7 @@ class Body:
             n for n in operand.shape if n != 1
         ]:
             view = self.views[operand]
-            other = View(view.pointer, op.shape, contiguous_strides(op.shape), op.dtype)
+            other = View(view.pointer, op.shape, contiguous_strides(op.shape), op.dtype, view.start)
             return other.load(self.builder, index)
         kept = iter([i for i, n in zip(index, op.shape, strict=True) if n != 1])
         return self.element(operand, tuple(ZERO if n == 1 else next(kept) for n in operand.shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.program import Op
+from adjoint.codegen.support import call_scalar, is_dear
 from adjoint.codegen.vector_math import scalar_function
 
 I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 DOUBLE, FLOAT = ir.DoubleType(), ir.FloatType()
 
-_TYPES: dict[str, Any] = {
-    "float64": DOUBLE, "float32": FLOAT, "bool": I1,
-    **{f"int{n}": ir.IntType(n) for n in (8, 16, 32, 64)},
+_TYPES: dict[np.dtype[Any], Any] = {
+    np.dtype(np.float64): DOUBLE, np.dtype(np.float32): FLOAT, np.dtype(np.bool_): I1,
+    **{np.dtype(f"int{n}"): ir.IntType(n) for n in (8, 16, 32, 64)},
 }  # fmt: skip
 
 NATIVE_DTYPES = frozenset(_TYPES)
@@ -34,6 +36,10 @@ _LOGIC = {
     "bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor",
 }  # fmt: skip
 
+_FLOAT = {
+    "add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv", "true_divide": "fdiv",
+}  # fmt: skip
+
 _INTEGER = {"add": "add", "subtract": "sub", "multiply": "mul"}
 
 _RENAMED = {"root_of_squares": "sqrt"}
@@ -41,12 +47,12 @@ _RENAMED = {"root_of_squares": "sqrt"}
 
 def register_type(dtype: np.dtype[Any]) -> Any:
     """The LLVM type of a value of this dtype in a register."""
-    return _TYPES[dtype.name]
+    return _TYPES[dtype]
 
 
 def memory_type(dtype: np.dtype[Any]) -> Any:
     """The LLVM type of a value of this dtype in memory; a bool takes a byte."""
-    return I8 if dtype == np.bool_ else _TYPES[dtype.name]
+    return I8 if dtype == np.bool_ else _TYPES[dtype]
 
 
 def literal(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -84,9 +90,13 @@ def loop_dtypes(op: Op) -> tuple[np.dtype[Any], ...] | None:
     ufunc = getattr(op.primitive, "ufunc", None)
     if not isinstance(ufunc, np.ufunc):
         return (op.dtype,) * len(op.inputs)
-    kinds = [_promotes(i) for i in op.inputs]
+    return _resolved(ufunc, tuple(map(_promotes, op.inputs)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ...] | None:
     try:
-        return tuple(ufunc.resolve_dtypes((*kinds, None)))[: len(op.inputs)]
+        return tuple(ufunc.resolve_dtypes((*kinds, None)))[: len(kinds)]
     except TypeError:
         return None
 
@@ -96,9 +106,12 @@ def _promotes(op: Op) -> Any:
     return {"f": float, "i": int, "b": bool}[op.dtype.kind] if weak else op.dtype
 
 
-def emitter(op: Op) -> Emit | None:
-    """What emits one element of this elementwise operation; None if it is left to NumPy."""
-    known = op.dtype.name in NATIVE_DTYPES and all(i.dtype.name in NATIVE_DTYPES for i in op.inputs)
+def emitter(op: Op, calls: bool = False) -> Emit | None:
+    """What emits one element of this elementwise operation; None if it is left to NumPy.
+
+    With ``calls``, functions of many instructions are called rather than inlined.
+    """
+    known = op.dtype in NATIVE_DTYPES and all(i.dtype in NATIVE_DTYPES for i in op.inputs)
     if not known or not op.inputs:
         return None
     if op.kind == "where":
@@ -106,14 +119,17 @@ def emitter(op: Op) -> Emit | None:
     if op.kind == "convert":
         return _emit_convert
     dtypes = loop_dtypes(op)
-    if dtypes is None or any(d.name not in NATIVE_DTYPES for d in dtypes):
+    if dtypes is None or any(d not in NATIVE_DTYPES for d in dtypes):
         return None
-    return _emit_ufunc(op, dtypes)
+    return _emit_ufunc(op, dtypes, calls)
 
 
-def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...]) -> Emit | None:
+def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
     name = _RENAMED.get(op.kind, op.kind)
-    body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
+    if calls and dtypes[0].kind == "f" and is_dear(name):
+        body: Emit | None = lambda b, *values: call_scalar(b, name, *values)  # noqa: E731
+    else:
+        body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
     if body is None or len(set(dtypes)) > 1:
         return None
 
@@ -125,6 +141,13 @@ def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...]) -> Emit | None:
 
 
 def _float_body(name: str) -> Emit | None:
+    if name in _FLOAT:
+        instruction = _FLOAT[name]
+        return lambda b, x, y: getattr(b, instruction)(x, y)
+    if name == "negative":
+        return lambda b, x: b.fneg(x)
+    if name == "square":
+        return lambda b, x: b.fmul(x, x)
     if name in _COMPARE:
         sign = _COMPARE[name]
         if name == "not_equal":

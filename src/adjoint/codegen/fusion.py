@@ -22,14 +22,25 @@ from adjoint.codegen.patterns import (
 )
 from adjoint.codegen.program import Op, Program, consumers
 from adjoint.codegen.strided import storage_root
+from adjoint.codegen.support import is_dear
+
+LARGE_GROUP = 200
+"""Operations in one loop or one run of numbers, above which it is cut into several functions."""
+
+DEAR_WEIGHT = 10
+"""For how many operations a function of dozens of instructions counts in a loop."""
 
 
 @dataclass
 class Group:
-    """One loop nest over ``shape``, with the operations it stores or sums up."""
+    """One loop nest over ``shape``, with the operations it stores or sums up.
+
+    ``chunk`` is nonzero for a part of a group that was too large for one function.
+    """
 
     shape: tuple[int, ...]
     roots: list[Op] = field(default_factory=list)
+    chunk: int = 0
 
 
 @dataclass
@@ -60,12 +71,44 @@ class Schedule:
         self.stored = self._must_store()
         self.steps: list[Step] = []
         self.step_of: dict[Op, int] = {}
+        self.chunk: dict[Op, int] = {}
+        self._settle()
+        if self._split_large():
+            self._settle()
+
+    def _settle(self) -> None:
         for _ in range(4):
             self._arrange()
             again = self._computed_twice()
             if not again:
                 break
             self.stored |= again
+
+    def _split_large(self) -> bool:
+        """Cuts groups of very many operations; what crosses a cut goes through memory.
+
+        The time LLVM takes grows faster than a function's length.
+        """
+        number = 0
+        for step in self.steps:
+            if not isinstance(step, Group):
+                continue
+            ops = sorted({*self._inline(step), *step.roots}, key=lambda op: op.number)
+            if len(ops) <= LARGE_GROUP:
+                continue
+            number += 1
+            weight = 0
+            for op in ops:
+                weight += 1 if not op.shape or not is_dear(op.kind) else DEAR_WEIGHT
+                if weight > LARGE_GROUP:
+                    number, weight = number + 1, 0
+                self.chunk[op] = number
+        self.stored |= {
+            op for op, own in self.chunk.items()
+            if self.class_of[op] == "element"
+            and any(self.chunk.get(user) != own for user in self.users[op])
+        }  # fmt: skip
+        return number > 0
 
     # -- what has to be in memory -------------------------------------------------------------
 
@@ -157,13 +200,14 @@ class Schedule:
     def _place(self, op: Op) -> None:
         shape = iteration_shape(op)
         earliest = self._earliest(op, shape)
+        chunk = self.chunk.get(op, 0)
         for number in range(len(self.steps) - 1, earliest - 1, -1):
             step = self.steps[number]
-            if isinstance(step, Group) and step.shape == shape:
+            if isinstance(step, Group) and step.shape == shape and step.chunk == chunk:
                 step.roots.append(op)
                 self.step_of[op] = number
                 return
-        self._append(op, Group(shape, [op]))
+        self._append(op, Group(shape, [op], chunk))
 
     def _earliest(self, op: Op, shape: tuple[int, ...]) -> int:
         """The first step that may compute this operation."""
@@ -181,6 +225,7 @@ class Schedule:
                     aligned
                     and isinstance(step, Group)
                     and step.shape == shape
+                    and step.chunk == self.chunk.get(op, 0)
                     and self.class_of[dep] not in ("sum", "loop contraction")
                 )
                 earliest = max(earliest, self.step_of[dep] + (0 if joins else 1))

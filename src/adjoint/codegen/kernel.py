@@ -20,12 +20,25 @@ from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.program import Op, Program
 from adjoint.codegen.step_loops import contraction_loops, group_loops, volume, write_loops
 from adjoint.codegen.strided import storage_root, strided_view
+from adjoint.codegen.support import is_dear, provide
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
 from adjoint.codegen.vector_math.definitions import Attributes
 
 POINTER = ir.PointerType()
 FAULT_INDEX = -1
 """The code of a kernel that met an index outside its array; guards return 1, 2, …"""
+
+
+MANY_DEAR = 24
+"""Scalar functions outside loops above which they are called rather than inlined."""
+
+MANY_DEAR_IN_LOOPS = 120
+"""The same inside loops, where a call also means that there is no SIMD."""
+
+
+_NUMBER_BYTES = 8
+
+_LOOP_ATTRIBUTES = ("nounwind", '"prefer-vector-width"="512"')
 
 
 class Kernel:
@@ -38,11 +51,12 @@ class Kernel:
         self.module = ir.Module(name)
         # Without loops no vector variants are needed, and repairs are branches.
         loops = any(isinstance(s, Group | Write) and volume(s) > 1 for s in self.schedule.steps)
-        prepare(self.module, (512, 256, 128) if loops else ())
+        prepare(self.module, (512, 256, 128) if loops else (), shared=True)
         self.offsets, self.arena_bytes = self._plan_memory()
         self.loop_count = 0
         self.product_count = 0
         self._emit()
+        provide(self.module.globals)
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -53,12 +67,21 @@ class Kernel:
             for op in self._touched(step):
                 last[op] = max(last.get(op, 0), number)
         outputs = set(self.program.outputs)
+        # Numbers that cross from one part of a long program to another share one block, so that
+        # the parts need one pointer and not hundreds.
+        numbers = [op for op in schedule.chunk if op in last and op.size == 1 and op not in outputs]
+        self.number_base = numbers[0] if numbers else None
+        self.number_place = {op: _NUMBER_BYTES * i for i, op in enumerate(numbers)}
         lives = {
             op: memory.Life(op.size * op.dtype.itemsize, first, last[op])
             for op, first in schedule.step_of.items()
-            if op not in outputs
+            if op not in outputs and op not in self.number_place
         }
-        return memory.plan(lives)
+        if self.number_base is not None:
+            size = _NUMBER_BYTES * len(numbers)
+            lives[self.number_base] = memory.Life(size, 0, len(schedule.steps))
+        offsets, total = memory.plan(lives)
+        return offsets, total
 
     def _touched(self, step: Step) -> list[Op]:
         """Every stored operation or leaf that a step reads or writes."""
@@ -84,6 +107,7 @@ class Kernel:
         self.function = ir.Function(self.module, signature, self.name)
         builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         inputs, outputs, arena = self.function.args
+        self.calls = self._choose_calls()
         self.fault = builder.alloca(I32, name="fault")
         builder.store(ir.Constant(I32, 0), self.fault)
         self.views: dict[Op, View] = {}
@@ -99,9 +123,13 @@ class Kernel:
             if op not in self.views and op.kind != "literal":
                 self.views[op] = _whole(_slot(builder, outputs, number), op)
         for op, offset in self.offsets.items():
-            place = builder.gep(arena, [ir.Constant(I64, offset)], source_etype=ir.IntType(8))
-            self.views[op] = _whole(place, op)
-        self.scalars = Body(builder, _Unwritten(self), fault=self.fault)
+            self.views[op] = _whole(_advanced(builder, arena, offset), op)
+        for op, place in self.number_place.items():
+            assert self.number_base is not None
+            base = self.views[self.number_base].pointer
+            self.views[op] = View(base, op.shape, (0,) * len(op.shape), op.dtype,
+                                  place // op.dtype.itemsize)  # fmt: skip
+        self.scalars = Body(builder, _Unwritten(self), fault=self.fault, calls=self.calls[False])
         self.guarded = 0
         for position, (op, expected) in enumerate(self.program.guards):
             if op not in self.schedule.step_of:
@@ -116,12 +144,18 @@ class Kernel:
         )
         builder.ret(code)
 
+    def _choose_calls(self) -> dict[bool, bool]:
+        """Whether to call scalar functions, as inlining all of them would take long to compile:
+        for numbers, and in loops."""
+        dear = [bool(op.shape) for op in self.program.ops if is_dear(op.kind)]
+        return {False: dear.count(False) > MANY_DEAR, True: dear.count(True) > MANY_DEAR_IN_LOOPS}
+
     def _emit_step(self, number: int, step: Step) -> None:
         if isinstance(step, Product):
             self._emit_blas(step)
         elif isinstance(step, Write):
             self._outline(step)
-        elif step.shape == ():
+        elif step.shape == () and not step.chunk:
             self._emit_scalars(step)
         else:
             self._outline(step)
@@ -200,13 +234,15 @@ class Kernel:
         self.loop_count += 1
         function = ir.Function(self.module, signature, name)
         function.linkage = "internal"
-        function.attributes = Attributes(("nounwind", '"prefer-vector-width"="512"'))
+        function.attributes = Attributes(_LOOP_ATTRIBUTES)
+        if isinstance(step, Group) and step.chunk:
+            function.attributes.add("noinline")
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         for argument in function.args:
             argument.add_attribute("noalias")
         local = {
             op: _moved(self.views[op], arg) for op, arg in zip(roots, function.args, strict=False)
-        }
+        }  # of a block of numbers: the view of its first
         for op in touched:
             local[op] = _moved(self.views[op], local[self._memory_of(op)].pointer)
         fault = function.args[-1]
@@ -216,13 +252,15 @@ class Kernel:
             write_loops(builder, step.op, local, fault)
         else:
             assert isinstance(step, Group)
-            group_loops(builder, step, self.schedule.aligned(step), local, fault)
+            group_loops(builder, step, self.schedule.aligned(step), local, fault,
+                        self.calls[bool(step.shape)])  # fmt: skip
         builder.ret_void()
         self.builder.call(function, [*(self.views[op].pointer for op in roots), self.fault])
         return None
 
     def _memory_of(self, op: Op) -> Op:
-        return op
+        base = self.number_base
+        return base if base is not None and op in self.number_place else op
 
     def _zero_sums(self, step: Step) -> None:
         assert isinstance(step, Group)
@@ -259,12 +297,16 @@ def _slot(builder: Any, table: Any, number: int) -> Any:
     return builder.load(at, typ=POINTER)
 
 
+def _advanced(builder: Any, pointer: Any, offset: int) -> Any:
+    return builder.gep(pointer, [ir.Constant(I64, offset)], source_etype=ir.IntType(8))
+
+
 def _whole(pointer: Any, op: Op) -> View:
     return View(pointer, op.shape, contiguous_strides(op.shape), op.dtype)
 
 
 def _moved(view: View, pointer: Any) -> View:
-    return View(pointer, view.shape, view.strides, view.dtype)
+    return View(pointer, view.shape, view.strides, view.dtype, view.start)
 
 
 __all__ = ["FAULT_INDEX", "Kernel", "storage_root"]

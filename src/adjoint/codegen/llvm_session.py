@@ -202,7 +202,7 @@ def _targeted(source: str, machine: Any) -> Any:
     return module
 
 
-def _optimised(source: str, opt_level: int) -> Any:
+def _optimised(source: str, opt_level: int, unroll: bool = True) -> Any:
     """Parse, verify and run LLVM's default pipeline of this level with both vectorisers on."""
     machine = _session().machine(opt_level)
     module = _targeted(source, machine)
@@ -210,6 +210,7 @@ def _optimised(source: str, opt_level: int) -> Any:
     tuning.loop_vectorization = opt_level >= 2
     tuning.slp_vectorization = opt_level >= 2
     tuning.loop_interleaving = opt_level >= 2
+    tuning.loop_unrolling = unroll
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
     if "vector-function-abi-variant" in source:
@@ -221,6 +222,7 @@ def compile_ir(
     source: object,
     *,
     opt_level: int = 2,
+    unroll: bool = True,
     unoptimised: str = "",
     exports: Iterable[str] = (),
     symbols: Mapping[str, int] | None = None,
@@ -228,8 +230,8 @@ def compile_ir(
     """Compile LLVM IR for this CPU and link it into this process.
 
     `source` is IR text, or anything whose `str` is (a `llvmlite.ir.Module`).  `opt_level` is 0 to
-    3.  `unoptimised` is more IR, in a module of its own, that is translated as it stands: for long
-    glue that runs once.
+    3; without `unroll` no loop is repeated in a row.  `unoptimised` is more IR, in a module of its
+    own, that is translated as it stands: for long glue that runs once.
 
     `symbols` binds external names for this module alone; names given to `register_symbols` and
     those of the process itself (the mathematics library, the interpreter) are found as well.
@@ -249,7 +251,7 @@ def compile_ir(
     text = str(source)
     with _lock:
         machine = _session().machine(opt_level)
-        module = _optimised(text, opt_level)
+        module = _optimised(text, opt_level, unroll)
         images = [bytes(machine.emit_object(module))]
         names = _declared(module)
         if unoptimised:

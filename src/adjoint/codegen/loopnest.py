@@ -16,21 +16,28 @@ Index = tuple[Any, ...]
 
 
 class View:
-    """Strided memory: a pointer to the first element, and one stride (in elements) per axis."""
+    """Strided memory: a pointer, the place of the first element behind it, and one stride per
+    axis (in elements)."""
 
-    __slots__ = ("dtype", "pointer", "shape", "strides")
+    __slots__ = ("dtype", "pointer", "shape", "start", "strides")
 
     def __init__(
-        self, pointer: Any, shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any
+        self,
+        pointer: Any,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        dtype: Any,
+        start: int = 0,
     ) -> None:
         self.pointer = pointer
         self.shape = shape
         self.strides = strides
         self.dtype = np.dtype(dtype)
+        self.start = start
 
     def address(self, builder: Any, index: Index) -> Any:
         """The address of one element."""
-        offset = None
+        offset = ir.Constant(I64, self.start) if self.start else None
         for position, stride, extent in zip(index, self.strides, self.shape, strict=True):
             if stride == 0 or extent == 1:
                 continue

@@ -40,6 +40,12 @@ def extents_of(op: Op) -> dict[str, int]:
 def classify(op: Op) -> str:
     """One of leaf, element, view, storage view, gather, sum, loop contraction, product, write,
     host."""
+    if op.role is None:
+        op.role = _role(op)
+    return op.role
+
+
+def _role(op: Op) -> str:
     if op.kind in ("input", "literal", "array"):
         return "leaf" if _native(op) else "host"
     if not _native(op) or not all(_native(i) for i in op.inputs):
@@ -59,7 +65,7 @@ def classify(op: Op) -> str:
 
 
 def _native(op: Op) -> bool:
-    return op.dtype.name in NATIVE_DTYPES
+    return op.dtype in NATIVE_DTYPES
 
 
 def _classify_einsum(op: Op) -> str:

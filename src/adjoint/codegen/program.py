@@ -6,6 +6,7 @@ only types, so one program serves every call with these types.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,8 @@ _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 class Op:
     """One operation; ``kind`` is "input", "literal", "array" or the name of a primitive."""
 
-    __slots__ = ("dtype", "inputs", "kind", "number", "params", "primitive", "shape", "value")
+    __slots__ = ("dtype", "inputs", "kind", "number", "params", "primitive", "role", "shape",
+                 "size", "value")  # fmt: skip
 
     def __init__(
         self,
@@ -42,13 +44,8 @@ class Op:
         self.number = number
         self.primitive = primitive
         self.value = value
-
-    @property
-    def size(self) -> int:
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        self.size = math.prod(shape)
+        self.role: str | None = None
 
     def __repr__(self) -> str:
         return f"%{self.number}:{self.kind}{list(self.shape)}"

@@ -51,14 +51,19 @@ def is_flat(group: Group, views: dict[Op, View]) -> bool:
 
 
 def group_loops(
-    builder: Any, group: Group, inline: list[Op], views: dict[Op, View], fault: Any
+    builder: Any,
+    group: Group,
+    inline: list[Op],
+    views: dict[Op, View],
+    fault: Any,
+    calls: bool = False,
 ) -> None:
     """The loop of a group: elements in registers, stored roots, and sums."""
     flat = group.shape if is_flat(group, views) else None
     sums = [r for r in group.roots if _is_sum(r)]
     totals = {r: _Total(builder, r, views[r]) for r in sums}
     shape = (volume(group),) if flat is not None else group.shape
-    body = Body(builder, _Except(views, group.roots), flat=flat, fault=fault)
+    body = Body(builder, _Except(views, group.roots), flat=flat, fault=fault, calls=calls)
     with nest(builder, shape) as index:
         for root in sorted([*inline, *group.roots], key=lambda op: op.number):
             if root in totals:
@@ -71,7 +76,7 @@ def group_loops(
             body.remember(root, index, value)
             target = views[root]
             if flat is not None:
-                target = View(target.pointer, shape, (1,), target.dtype)
+                target = View(target.pointer, shape, (1,), target.dtype, target.start)
             target.store(builder, index, value)
     for total in totals.values():
         total.finish()

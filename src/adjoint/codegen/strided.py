@@ -36,6 +36,9 @@ def _is_strided(op: Op) -> bool:
 def strided_view(builder: Any, op: Op, views: Mapping[Op, View]) -> View:
     """The memory of an operation as a strided view of what is stored."""
     found = views.get(op)
+    if found is not None and found.start:
+        first = found.address(builder, (ir.Constant(I64, 0),) * len(found.shape))
+        return View(first, found.shape, found.strides, found.dtype)
     if found is not None:
         return found
     base = strided_view(builder, op.inputs[0], views)

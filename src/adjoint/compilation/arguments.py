@@ -84,4 +84,4 @@ def canonical(leaf: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def is_native(dtype: np.dtype[Any]) -> bool:
-    return dtype.name in NATIVE_DTYPES
+    return dtype in NATIVE_DTYPES

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,18 @@ from adjoint.graph.tracing import Outputs, result_value
 
 _LARGE = 400
 """Operations above which a program is compiled at a lower level of optimisation."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cyclic garbage collector, which compiling only keeps busy: all is in use."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Path:
@@ -47,12 +61,12 @@ class Path:
         self.kernel: Kernel | None = None
         self.entry: Entry | None = None
         self.segments: Segments | None = None
-        self._build(fallback)
+        with _no_collection():
+            self._build(fallback)
         self.compile_seconds = time.perf_counter() - start - self.trace_seconds
 
     def _build(self, fallback: Callable[..., Any]) -> None:
-        count = len(self.program.ops)
-        opt_level = 3 if count <= _LARGE else 1
+        opt_level = _opt_level(self.program)
         if any(is_host(op) for op in self.program.ops):
             self.segments = Segments(self.program, opt_level)
             return
@@ -164,6 +178,15 @@ def _is_plain_input(tree: Any) -> bool:
     if type(tree) in (tuple, list):
         return all(map(_is_plain_input, tree))
     return isinstance(tree, TypeSpec | Same)
+
+
+def _opt_level(program: Program) -> int:
+    """How hard LLVM is to try: its time has to stay in proportion."""
+    count = len(program.ops)
+    if count <= _LARGE:
+        return 3
+    # A long program of numbers runs each operation once: nothing is gained by polishing it.
+    return 1 if sum(op.size for op in program.ops) > 4 * count else 0
 
 
 def _long(program: Program) -> bool:

@@ -63,6 +63,7 @@ def build_entry(
     name: str = "compiled",
     doc: str | None = None,
     opt_level: int = 2,
+    unroll: bool = True,
     object_code: bytes | None = None,
     imports: Sequence[str] | None = None,
     portable: bool = False,
@@ -110,9 +111,9 @@ def build_entry(
     )
     code = (object_code, imports)
     if native:
-        compiled, call = _native(module, plan, fallback, name, doc, opt_level, code)
+        compiled, call = _native(module, plan, fallback, name, doc, (opt_level, unroll), code)
     else:
-        compiled = _compiled(module, "", [kernel], {}, opt_level, code)
+        compiled = _compiled(module, "", [kernel], {}, (opt_level, unroll), code)
     address = compiled.address(kernel)
     raw = RawKernel(address, plan.inputs, plan.outputs, arena_bytes, compiled.anchor)
     if not native:
@@ -125,14 +126,19 @@ def _compiled(
     entry: str,
     exports: list[str],
     symbols: dict[str, int],
-    opt_level: int,
+    levels: tuple[int, bool],
     code: tuple[bytes | None, Sequence[str] | None],
 ) -> CompiledModule:
     object_code, imports = code
     if object_code is not None:
         return load_object(object_code, imports=imports, exports=exports, symbols=symbols)
     return compile_ir(
-        module, opt_level=opt_level, unoptimised=entry, exports=exports, symbols=symbols
+        module,
+        opt_level=levels[0],
+        unroll=levels[1],
+        unoptimised=entry,
+        exports=exports,
+        symbols=symbols,
     )
 
 
@@ -142,7 +148,7 @@ def _native(
     fallback: Callable[..., Any],
     name: str,
     doc: str | None,
-    opt_level: int,
+    levels: tuple[int, bool],
     code: tuple[bytes | None, Sequence[str] | None],
 ) -> tuple[CompiledModule, Callable[..., Any]]:
     abi = native_abi()
@@ -154,7 +160,7 @@ def _native(
     # In the IR every one of these names has a prefix; the kernel's own names cannot clash.
     bound = {f"adjoint.{key}": symbols[key] for key in text.names}
     exports = [plan.kernel, plan.name]
-    compiled = _compiled(module, text.ir, exports, bound, opt_level, code)
+    compiled = _compiled(module, text.ir, exports, bound, levels, code)
     if plan.arena_bytes > STACK_ARENA_LIMIT:
         when_unloaded(compiled.anchor, _free_arena, spare)
     held = (compiled.anchor, spare, *objects.values())

@@ -287,11 +287,27 @@ def support_module() -> tuple[ir.Module, tuple[str, ...]]:
     names: list[str] = []
     for repair in _REPAIRS:
         for kind in (F64, F32):
-            for definition in repair.shared(kind):
-                text = definition.text.replace("linkonce_odr hidden ", "", 1)
-                replace(definition, text=text).put(module)
-                names.append(definition.name)
+            names += _put_shared(module, repair, kind)
     return module, tuple(names)
+
+
+def support_for(name: str) -> tuple[ir.Module, tuple[str, ...]] | None:
+    """The part of `support_module` that defines the function `name`, and the names it defines."""
+    for repair in _REPAIRS:
+        for kind in (F64, F32):
+            if any(definition.name == name for definition in repair.shared(kind)):
+                module = ir.Module("adjoint.support")
+                return module, tuple(_put_shared(module, repair, kind))
+    return None
+
+
+def _put_shared(module: ir.Module, repair: Repair, kind: Format) -> list[str]:
+    names = []
+    for definition in repair.shared(kind):
+        text = definition.text.replace("linkonce_odr hidden ", "", 1)
+        replace(definition, text=text).put(module)
+        names.append(definition.name)
+    return names
 
 
 def _listed(pattern: str, kind: ir.Type, count: int) -> str:
