@@ -11,33 +11,41 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from adjoint import primitives as _primitives
-from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
-from adjoint.calculus.custom import custom_derivative
+from adjoint.api import graph  # the function; the folder of that name is found as adjoint.graph.*
 from adjoint.calculus.gradients import grad, value_and_grad
-from adjoint.calculus.jets import jet
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
-from adjoint.calculus.series import TaylorPolynomial, taylor
 from adjoint.calculus.vectorize import vmap
-from adjoint.printing.drawing import graph  # the function; the folder is found as adjoint.graph.*
 
 if TYPE_CHECKING:
+    from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
+    from adjoint.calculus.custom import custom_derivative
+    from adjoint.calculus.jets import jet
+    from adjoint.calculus.series import TaylorPolynomial, taylor
     from adjoint.compilation.compiled import compile
     from adjoint.printing.trace_table import explain
+    from adjoint.testing.derivatives import check_derivatives
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "explain": "adjoint.printing.trace_table",
+    "TaylorPolynomial": "adjoint.calculus.series",
     "check_derivatives": "adjoint.testing.derivatives",
+    "checkpoint": "adjoint.calculus.control",
     "compile": "adjoint.compilation.compiled",
+    "cond": "adjoint.calculus.control",
+    "custom_derivative": "adjoint.calculus.custom",
+    "explain": "adjoint.printing.trace_table",
+    "jet": "adjoint.calculus.jets",
+    "scan": "adjoint.calculus.control",
+    "stop_gradient": "adjoint.calculus.control",
+    "taylor": "adjoint.calculus.series",
+    "while_loop": "adjoint.calculus.control",
 }
-"""Names whose modules load LLVM, SciPy or Matplotlib: imported when they are first used."""
+"""Names whose modules are imported when they are first used: ``import adjoint`` stays quick."""
 
 __all__ = [
-    "explain",
-    "graph",
     "TaylorPolynomial",
     "check_derivatives",
     "compile",
@@ -47,7 +55,9 @@ __all__ = [
     "derivative",
     "derivative_tensor",
     "directional",
+    "explain",
     "grad",
+    "graph",
     "hessian",
     "hvp",
     "jacobian",

@@ -1,47 +1,55 @@
 """The primitives and what NumPy's functions are made of.
 
-Importing this package fills the registry; nothing else refers to its modules by name.
+Importing this package fills the registry with what nearly every function uses; the registry imports
+the rest when it is first asked for something it does not have.
 """
 
+from adjoint.graph.registry import LATE_MODULES
 from adjoint.primitives import (  # noqa: F401
     arithmetic,
     contraction,
-    control,
-    convolution,
-    counting,
     creation,
     cumulative,
-    diagonals,
     elementwise,
-    fft,
     indexing,
     joining,
-    linalg,
-    mapping,
     methods,
-    nan_functions,
-    padding,
-    placing,
-    polynomials,
     products,
-    quantiles,
-    queries,
     ranges,
-    rearranging,
     reduction,
     reshaping,
     rounding,
-    sampling,
-    scimath,
     selection,
     shaping,
-    sinc,
     sorting,
-    special,
     statistics,
     taking,
     ufunc_methods,
     ufunc_protocol,
-    ufunc_tuples,
-    untraceable,
+)
+
+LATE_MODULES.extend(
+    f"{__name__}.{module}"
+    for module in (
+        "control",
+        "convolution",
+        "counting",
+        "diagonals",
+        "fft",
+        "linalg",
+        "mapping",
+        "nan_functions",
+        "padding",
+        "placing",
+        "polynomials",
+        "quantiles",
+        "queries",
+        "rearranging",
+        "sampling",
+        "scimath",
+        "sinc",
+        "special",
+        "ufunc_tuples",
+        "untraceable",
+    )
 )

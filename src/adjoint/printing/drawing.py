@@ -18,28 +18,8 @@ Item = int | tuple[int, int, int]
 """Something with a place in the drawing: a step, or a bend of the edge (a, b) in a layer."""
 
 
-def graph(f: Callable[..., Any], *, values: bool = False) -> Callable[..., ComputationGraph]:
-    """The computation graph of f at a point.
-
-    Parameters
-    ----------
-    values: show the value of every step, and ∂f/∂step on the edge that leaves it.
-
-    Returns
-    -------
-    A function of f's arguments that gives a `ComputationGraph`: it draws itself in notebooks, and
-    ``save("f.svg")`` (or .png, .dot, .mmd) writes it.
-
-    >>> import numpy as np, adjoint as ad
-    >>> print(ad.graph(lambda x: np.sin(x) * x)(2.0).mermaid())
-    graph TD
-      n0["x"]
-      n1["a = sin x"]
-      n2["b = a · x"]
-      n0 --> n1
-      n1 --> n2
-      n0 --> n2
-    """
+def draw(f: Callable[..., Any], *, values: bool = False) -> Callable[..., ComputationGraph]:
+    """The computation graph of f at a point; see `adjoint.graph`."""
 
     def drawn(*args: Any) -> ComputationGraph:
         return ComputationGraph(
