@@ -113,6 +113,8 @@ def parse_assignments(text: str) -> tuple[dict[str, Expression], list[Expression
     for entry in call.keywords:
         if entry.arg is None:
             raise source.error("a point has no **.", entry.value)
+        if entry.arg in named:
+            raise source.error(f"{entry.arg} is given twice.", entry)
         check.without_names(entry.value, entry.arg)
         named[entry.arg] = Expression(source, entry.value, ())
     for value in call.args:
@@ -156,7 +158,7 @@ def _explain(source: Source, error: SyntaxError) -> ExpressionError:
     place = min(column, max(0, len(text) - 1))
     for sign, (words, _) in SIGNS.items():
         at = text.find(sign)
-        if at >= 0 and not (sign == "=" and "==" in text):
+        if at >= 0 and not (sign == "=" and ("==" in text or source.shift)):
             return source.error(f"{sign} cannot be read: {words}.", at)
     juxtaposed = re.search(r"(?<![\w.])(\d[\d.]*)([^\W\d]\w*)", text)
     if "decimal literal" in (error.msg or "") and juxtaposed:
