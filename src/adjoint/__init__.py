@@ -5,10 +5,8 @@
 12.0
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
 from adjoint import primitives as _primitives
 from adjoint.api import graph  # the function; the folder of that name is found as adjoint.graph.*
@@ -18,14 +16,13 @@ from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.vectorize import vmap
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
     from adjoint.calculus.custom import custom_derivative
     from adjoint.calculus.jets import jet
     from adjoint.calculus.series import TaylorPolynomial, taylor
     from adjoint.compilation.compiled import compile
     from adjoint.printing.trace_table import explain
-    from adjoint.testing.derivatives import check_derivatives
 
 __version__ = "0.1.0"
 
@@ -76,11 +73,11 @@ __all__ = [
 del _primitives
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module 'adjoint' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(module), name)
+    value = globals()[name] = getattr(_importlib.import_module(module), name)
     return value
 
 

@@ -16,13 +16,14 @@ True
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import adopt, value_or_raise
 from adjoint.graph.primitive import Hole, Primitive
-from adjoint.graph.registry import implements, register
+from adjoint.graph.registry import FUNCTIONS, implements, register
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import contract
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 from adjoint.primitives.scalar import Elementwise, recognises, row
 
 __all__ = [
+    "FUNCTIONS",
     "ArrayType",
     "Elementwise",
     "Hole",

@@ -31,6 +31,7 @@ FLOORS = {
     "adjoint.printing": 4,
     "adjoint.api": 5,
     "adjoint.calculus": 5,
+    "adjoint.compilation": 5,
     "adjoint.extend": 5,
     "adjoint.numpy": 5,
     "adjoint.scipy": 5,
@@ -50,6 +51,7 @@ HEAVY: dict[str, tuple[str, ...]] = {
     "scipy": ("adjoint",),
     "opt_einsum": ("adjoint",),
     "rich": ("adjoint",),
+    "optree": ("adjoint.graph", "adjoint.calculus"),
     "llvmlite": ("adjoint.codegen",),
     "matplotlib": ("adjoint.plots",),
     "click": ("adjoint.cli",),
@@ -63,10 +65,12 @@ LAZY: dict[tuple[str, str], str] = {
     ("adjoint.graph.binding", "adjoint.graph.tracer"): "operators bind here, decisions lie there",
     ("adjoint.codegen.numpy_abi", "numpy._core"): "a private table, read when code is first linked",
     ("adjoint.graph.ir", "adjoint.graph.text"): "the printed form of a graph, for its repr",
+    ("adjoint.printing.drawing", "adjoint.plots"): "Matplotlib draws a PNG, if it is there",
+    ("adjoint.api", "adjoint.printing.drawing"): "drawing is not needed to import adjoint",
 }
 
-# What `import adjoint` may bring besides the standard library. optree loads typing_extensions.
-LIGHT = {"adjoint", "numpy", "optree", "typing_extensions"}
+# What `import adjoint` may bring besides the standard library.
+LIGHT = {"adjoint", "numpy"}
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ import numpy as np
 from adjoint.calculus.gradients import outward_leaf
 from adjoint.calculus.matrices import jacobian
 from adjoint.calculus.products import jvp
+from adjoint.calculus.vectorize import vmap
 from adjoint.errors import (
     AbstractValueError,
     ArgumentError,
     ArgumentValueError,
     NotHolomorphicError,
+    ShapeMismatchError,
     UnknownNameError,
     nearest,
 )
@@ -55,8 +57,6 @@ def derivative(f: Callable[[Any], Any], n: int = 1) -> Callable[[Any], Any]:
 
     @functools.wraps(f, updated=())
     def nth_derivative(x: Any) -> Any:
-        from adjoint.calculus.vectorize import vmap
-
         point = differentiable(x, "derivative(f)", "x")
         if point.dtype.kind == "c" and order:
             _require_holomorphic(f, point)
@@ -185,8 +185,6 @@ def directional(f: Callable[[Any], Any], x: Any, v: Any, k: int = 1) -> Any:
     steps = [differentiable(s, called, "v") for s in steps]
     for p, s in zip(points, steps, strict=True):
         if p.shape != s.shape:
-            from adjoint.errors import ShapeMismatchError
-
             raise ShapeMismatchError(
                 f"{called} needs v shaped like x; x has shape {p.shape}, v has {s.shape}."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -99,8 +99,6 @@ def loop(builder: Any, extent: int, name: str) -> Iterator[Any]:
 @contextmanager
 def nest(builder: Any, shape: Sequence[int]) -> Iterator[Index]:
     """Nested loops over all indices of a shape, the last axis innermost."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         yield tuple(
             stack.enter_context(loop(builder, n, f"i{axis}")) for axis, n in enumerate(shape)

@@ -15,7 +15,7 @@ from adjoint.codegen.patterns import extents_of, loop_letters
 from adjoint.codegen.program import Op
 from adjoint.codegen.strided import sliced
 from adjoint.primitives.contraction import parse
-from adjoint.primitives.indexing import HOLE
+from adjoint.primitives.indexing import HOLE, selection_shape
 
 
 def volume(step: Step) -> int:
@@ -190,9 +190,7 @@ def _broadcast(index: Any, shape: tuple[int, ...], operand: tuple[int, ...]) -> 
 def _scatter(
     builder: Any, op: Op, target: View, value: Op, arrays: tuple[Op, ...], views: Any, fault: Any
 ) -> None:
-    from adjoint.primitives.indexing import _result_shape
-
-    shape = _result_shape(target.shape, op.params["template"], arrays)
+    shape = selection_shape(target.shape, op.params["template"], arrays)
     if 0 in shape:
         return
     body = Body(builder, views, fault=fault)

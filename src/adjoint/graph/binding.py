@@ -203,7 +203,12 @@ def outward(node: Node) -> Any:
 
 def adopt(value: Any) -> Any:
     """Any array-like as an operand: traced values, numbers and arrays as they are; lists, and the
-    arrays of traced numbers that ``np.array([u, v])`` makes, are stacked."""
+    arrays of traced numbers that ``np.array([u, v])`` makes, are stacked.
+
+    >>> from adjoint.extend import adopt
+    >>> adopt([1.0, 2.0])
+    array([1., 2.])
+    """
     if isinstance(value, Tracer) or type(value) in PYTHON_NUMBERS:
         return value
     if isinstance(value, np.ndarray):
@@ -258,7 +263,13 @@ def as_tracer(value: Any) -> Tracer:
 
 
 def value_or_raise(tracer: Any, what: str) -> Any:
-    """The concrete value of an operand that a shape or an index is made from."""
+    """The concrete value of an operand that a shape or an index is made from.
+
+    >>> import adjoint as ad
+    >>> from adjoint.extend import value_or_raise
+    >>> float(ad.grad(lambda x: x ** int(value_or_raise(x, "an exponent")))(3.0))
+    27.0
+    """
     if not isinstance(tracer, Tracer):
         return tracer
     from adjoint.graph.tracer import decide

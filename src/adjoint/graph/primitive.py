@@ -22,7 +22,13 @@ Operand = Any
 
 
 class Hole:
-    """Stands for the operand in which a transpose rule is linear: its type, and no value."""
+    """Stands for the operand in which a transpose rule is linear: its type, and no value.
+
+    >>> import numpy as np
+    >>> from adjoint.extend import ArrayType, Hole
+    >>> Hole(ArrayType((2, 3), np.dtype(float))).shape
+    (2, 3)
+    """
 
     __slots__ = ("type",)
 
@@ -53,6 +59,17 @@ class Primitive:
         of those varies, the ``jvp`` rule is used (a linear solve).
     flat: derivative zero almost everywhere (comparisons, argmax, floor).
     reasons: for each rule that is left out on purpose, why.
+
+    >>> import numpy as np, adjoint as ad
+    >>> from adjoint.extend import Primitive
+    >>> class Doubled(Primitive):
+    ...     name, linear = "doubled", (0,)
+    ...     def evaluate(self, x):
+    ...         return 2 * x
+    ...     def transpose(self, ct, operands, position):
+    ...         return 2 * ct
+    >>> float(ad.grad(lambda x: Doubled()(x) ** 2)(3.0))
+    24.0
     """
 
     name: ClassVar[str] = ""

@@ -95,7 +95,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def register(instance: P) -> P:
-    """Adds a primitive to the registry under its name."""
+    """Adds a primitive to the registry under its name.
+
+    >>> from adjoint.extend import Primitive, register
+    >>> class Sine(Primitive):
+    ...     name = "sin"
+    >>> register(Sine())
+    Traceback (most recent call last):
+    ...
+    ValueError: there already is a primitive named sin
+    """
     if dict.__contains__(PRIMITIVES, instance.name):
         raise ValueError(f"there already is a primitive named {instance.name}")
     PRIMITIVES[instance.name] = instance
@@ -103,7 +112,18 @@ def register(instance: P) -> P:
 
 
 def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
-    """Decorator: this function answers these NumPy functions on traced operands."""
+    """Decorator: this function answers these NumPy functions on traced operands.
+
+    >>> import numpy as np, adjoint as ad
+    >>> from adjoint.extend import FUNCTIONS, implements
+    >>> was = FUNCTIONS[np.ptp]
+    >>> @implements(np.ptp)
+    ... def spread(a, axis=None):
+    ...     return np.max(a, axis) - np.min(a, axis)
+    >>> ad.grad(np.ptp)(np.array([1.0, 5.0, 2.0]))
+    array([-1.,  1.,  0.])
+    >>> _ = implements(np.ptp)(was)
+    """
 
     def decorate(handler: F) -> F:
         for function in functions:

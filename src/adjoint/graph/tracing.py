@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.errors import ArgumentError, DtypeError
+from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError
 from adjoint.graph.arraytype import ArrayType, describe, type_of
 from adjoint.graph.binding import adopt, constant, outward, variable
 from adjoint.graph.containers import Structure, flatten, numeric_leaf, unflatten
@@ -102,8 +102,6 @@ def matching(value: Any, type_: ArrayType, called: str, what: str) -> Any:
     if not isinstance(operand, Tracer):
         operand = np.asarray(operand)[()]
     if operand.shape != type_.shape:
-        from adjoint.errors import ShapeMismatchError
-
         raise ShapeMismatchError(f"{called} needs {what} of type {type_}; got {describe(operand)}.")
     if operand.dtype == type_.dtype:
         return operand

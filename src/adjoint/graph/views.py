@@ -63,7 +63,19 @@ def layout(tracer: Any) -> Any:
 
 
 def as_view(result: Any, parent: Tracer, read: Read, put: Put | None) -> Any:
-    """Marks a result as a view of its parent; ``put=None`` makes it read-only."""
+    """Marks a result as a view of its parent; ``put=None`` makes it read-only.
+
+    >>> import numpy as np, adjoint as ad
+    >>> from adjoint.extend import as_view
+    >>> def negative_view(x):
+    ...     return as_view(-x, x, lambda parent: -parent, lambda parent, new: -new)
+    >>> def f(x):
+    ...     y = x * 1.0
+    ...     negative_view(y)[0] = 5.0
+    ...     return y[0] + y[1]
+    >>> ad.grad(f)(np.ones(2))
+    array([-0.,  1.])
+    """
     result._view = View(parent, read, put)
     return result
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from adjoint.graph.tracer import Tracer
 from adjoint.numpy._wrapping import holds_traced
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 class vectorize(np.vectorize):

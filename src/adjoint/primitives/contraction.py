@@ -89,7 +89,16 @@ whole; empty unless a value that such patterns are made of is around."""
 
 
 def contract(subscripts: str, *operands: Any, sizes: Sizes = ()) -> Any:
-    """Applies the contraction; ``sizes`` gives the extent of indices only the result has."""
+    """Applies the contraction; ``sizes`` gives the extent of indices only the result has.
+
+    A repeated index of the result is a Kronecker delta, which `np.einsum` does not have.
+
+    >>> import numpy as np
+    >>> from adjoint.extend import contract
+    >>> contract("i->ii", np.array([1.0, 2.0]))
+    array([[1., 0.],
+           [0., 2.]])
+    """
     operands = tuple(map(adopt, operands))
     for recognise in RECOGNISERS:
         found = None if sizes else recognise(subscripts, operands)

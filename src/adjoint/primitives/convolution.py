@@ -11,7 +11,7 @@ from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.graph.sites import here
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 MODES = ("full", "same", "valid")
 

@@ -15,9 +15,8 @@ from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.folding import slots
 from adjoint.primitives.indexing import HOLE, SCATTER_ADD
-from adjoint.primitives.products import array
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 from adjoint.primitives.sorting import SEARCHSORTED
 from adjoint.primitives.statistics import known_value
 

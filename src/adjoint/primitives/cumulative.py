@@ -11,10 +11,10 @@ from adjoint.graph.binding import index_of
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.primitives.folding import Element, scan, slots
-from adjoint.primitives.products import array, given
+from adjoint.primitives.products import given
 from adjoint.primitives.reduction import product_rule
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis, write_out
+from adjoint.primitives.shaping import array, normalize_axis, write_out
 
 
 class _AlongAxis(Primitive):

@@ -9,8 +9,7 @@ import numpy as np
 from adjoint.graph.binding import index_of
 from adjoint.graph.registry import implements
 from adjoint.primitives.contraction import contract, letter
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis, plain_reshape
+from adjoint.primitives.shaping import array, normalize_axis, plain_reshape
 
 
 @implements(np.diag)

@@ -22,8 +22,8 @@ from adjoint.graph.binding import index_of
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.products import array, axes_tuple
-from adjoint.primitives.shaping import normalize_axis, write_out
+from adjoint.primitives.products import axes_tuple
+from adjoint.primitives.shaping import array, normalize_axis, write_out
 
 SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform carries the same factor."""

@@ -84,7 +84,8 @@ def is_basic(template: Template) -> bool:
     return HOLE not in template
 
 
-def _result_shape(shape: tuple[int, ...], template: Template, arrays: Any) -> tuple[int, ...]:
+def selection_shape(shape: tuple[int, ...], template: Template, arrays: Any) -> tuple[int, ...]:
+    """The shape of what an index selects."""
     probe = np.broadcast_to(np.empty((), np.bool_), shape)
     dummies = [np.zeros(a.shape, np.intp) for a in arrays]
     found: tuple[int, ...] = probe[fill(template, dummies)].shape
@@ -136,7 +137,7 @@ class GetItem(Primitive):
         return operands[0][fill(params["template"], operands[1:])]
 
     def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
-        shape = _result_shape(types[0].shape, params["template"], types[1:])
+        shape = selection_shape(types[0].shape, params["template"], types[1:])
         return ArrayType(shape, types[0].dtype)
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
@@ -215,7 +216,7 @@ def _batch_write(
         v = np.broadcast_to(v, (size, *np.shape(v)))
     full, found = _batched_index(template, arrays, batched[2:], size, x.ndim - 1)
     example = [_Shape(a, b) for a, b in zip(arrays, batched[2:], strict=True)]
-    target = _result_shape(x.shape[1:], template, example)
+    target = selection_shape(x.shape[1:], template, example)
     v = np.reshape(v, (size,) + (1,) * (len(target) - v.ndim + 1) + v.shape[1:])
     if any(batched[2:]):
         place = _advanced_position(template, x.ndim - 1)
@@ -248,7 +249,7 @@ class SetItem(Primitive):
         return result
 
     def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
-        shape = _result_shape(types[0].shape, params["template"], types[2:])
+        shape = selection_shape(types[0].shape, params["template"], types[2:])
         if np.broadcast_shapes(shape, types[1].shape) != shape:
             raise ValueError(f"cannot write {types[1]} into a selection of shape {shape}")
         return ArrayType(types[0].shape, types[0].dtype)
@@ -307,7 +308,7 @@ def put_index(x: Any, value: Any, template: Template, arrays: Any) -> Any:
     """x with a value written at an index."""
     if np.shape(value) and np.ndim(value) > 1:
         # NumPy drops leading axes of length 1 that the selection does not have.
-        target = _result_shape(x.shape, template, arrays)
+        target = selection_shape(x.shape, template, arrays)
         while value.ndim > len(target) and value.shape[0] == 1:
             value = np.reshape(value, value.shape[1:])
     return bind(SETITEM, (x, convert_to(value, x.dtype), *arrays), {"template": template})

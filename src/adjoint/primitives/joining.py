@@ -10,8 +10,7 @@ from adjoint.graph.binding import value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.indexing import convert_to
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis, reshape_view
+from adjoint.primitives.shaping import array, normalize_axis, reshape_view
 
 
 def _at_least(x: Any, ndim: int) -> Any:

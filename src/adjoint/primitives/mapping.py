@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.registry import implements
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 
 
 @implements(np.apply_along_axis)

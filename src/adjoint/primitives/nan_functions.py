@@ -9,10 +9,11 @@ import numpy as np
 
 from adjoint.graph.registry import implements
 from adjoint.primitives.arithmetic import root_of_squares
-from adjoint.primitives.products import array, given, reduction_axes
+from adjoint.primitives.products import given, reduction_axes
 from adjoint.primitives.quantiles import medians, per_cent, quantiles
 from adjoint.primitives.reduction import finish, is_masked
 from adjoint.primitives.selection import convert
+from adjoint.primitives.shaping import array
 from adjoint.primitives.statistics import known_value, variance
 
 

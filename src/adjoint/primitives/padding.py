@@ -12,8 +12,8 @@ from adjoint.graph.binding import adopt, value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.primitives.indexing import convert_to
-from adjoint.primitives.products import array
 from adjoint.primitives.rearranging import along
+from adjoint.primitives.shaping import array
 
 _INDEXED = ("edge", "reflect", "symmetric", "wrap")
 _STATISTICS: dict[str, Callable[..., Any]] = {

@@ -12,8 +12,7 @@ from adjoint.graph.binding import value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray, Tracer
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 from adjoint.primitives.taking import bounded, fancy_along
 
 

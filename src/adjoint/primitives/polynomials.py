@@ -14,7 +14,7 @@ from adjoint.graph.registry import implements, register
 from adjoint.graph.sites import here
 from adjoint.primitives.convolution import convolve
 from adjoint.primitives.joining import atleast_1d
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 @implements(np.polyval)

@@ -10,20 +10,15 @@ import numpy as np
 from adjoint.errors import ShapeMismatchError
 from adjoint.graph import registry
 from adjoint.graph.arraytype import describe
-from adjoint.graph.binding import adopt, index_of
+from adjoint.graph.binding import index_of
 from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
-from adjoint.graph.tracer import TracedArray, Tracer
+from adjoint.graph.tracer import TracedArray
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import contract, letter
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis, permute, plain_reshape, write_out
-
-
-def array(x: Any) -> Any:
-    """An operand that has a shape and a dtype: traced, or a NumPy array."""
-    x = adopt(x)
-    return x if isinstance(x, Tracer) else np.asarray(x)
+from adjoint.primitives.shaping import array, normalize_axis, permute, plain_reshape, write_out
+from adjoint.primitives.subscripts import explicit
 
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -194,8 +189,6 @@ def vdot(a: Any, b: Any, /) -> Any:
 @implements(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any) -> Any:
     """``np.einsum`` with subscripts or index lists, ellipses and repeated indices."""
-    from adjoint.primitives.subscripts import explicit
-
     spec, arrays = explicit(operands)
     result = contract(spec, *arrays)
     if kwargs.get("dtype") is not None:

@@ -17,10 +17,10 @@ from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.folding import flatten_axes
 from adjoint.primitives.indexing import HOLE, take_index
-from adjoint.primitives.products import array, reduction_axes
+from adjoint.primitives.products import reduction_axes
 from adjoint.primitives.reduction import finish
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import write_out
+from adjoint.primitives.shaping import array, write_out
 from adjoint.primitives.sorting import ARGSORT, along
 from adjoint.primitives.statistics import known_value
 

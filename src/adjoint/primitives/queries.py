@@ -9,7 +9,7 @@ import numpy as np
 from adjoint.graph.binding import value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 def _as_dtype(x: Any) -> Any:

@@ -10,9 +10,8 @@ from adjoint.graph.binding import index_of, value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.creation import buffer
-from adjoint.primitives.products import array
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 
 
 def _floating(x: Any) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 from adjoint.graph.binding import index_of, value_or_raise
 from adjoint.graph.registry import implements
 from adjoint.primitives.indexing import HOLE, take_index
-from adjoint.primitives.products import array, axes_tuple
-from adjoint.primitives.shaping import normalize_axis, plain_reshape, shape_tuple
+from adjoint.primitives.products import axes_tuple
+from adjoint.primitives.shaping import array, normalize_axis, plain_reshape, shape_tuple
 
 
 def gather(x: Any, positions: Any) -> Any:

@@ -10,9 +10,9 @@ from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.primitives.folding import Element, flatten_axes, tree
-from adjoint.primitives.products import array, given, keep_dims, reduction_axes
+from adjoint.primitives.products import given, keep_dims, reduction_axes
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis, plain_reshape, write_out
+from adjoint.primitives.shaping import array, normalize_axis, plain_reshape, write_out
 
 
 def is_masked(where: Any) -> bool:

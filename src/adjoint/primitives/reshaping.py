@@ -11,8 +11,8 @@ from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray
 from adjoint.graph.views import layout
-from adjoint.primitives.products import array, axes_tuple
-from adjoint.primitives.shaping import reshape_view
+from adjoint.primitives.products import axes_tuple
+from adjoint.primitives.shaping import array, reshape_view
 
 
 @implements(np.ravel)

@@ -12,9 +12,8 @@ from adjoint.graph.binding import index_of, value_or_raise
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.primitives.placing import target_of
-from adjoint.primitives.products import array
 from adjoint.primitives.selection import clip as clip_row
-from adjoint.primitives.shaping import write_out
+from adjoint.primitives.shaping import array, write_out
 
 
 class Round(Primitive):

@@ -10,9 +10,9 @@ from adjoint.errors import ShapeMismatchError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
-from adjoint.primitives.products import array, axes_tuple
+from adjoint.primitives.products import axes_tuple
 from adjoint.primitives.rearranging import along
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 from adjoint.primitives.taking import read
 
 

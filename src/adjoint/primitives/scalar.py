@@ -46,6 +46,11 @@ class Elementwise(Primitive):
     latex: how the function prints; ``{0}``, ``{1}`` stand for the operands.
     selects: the partials pick between operands, so where one is 0 nothing flows, not 0·∞.
     holomorphic: also right for complex operands.
+
+    >>> import adjoint.extend as extend
+    >>> cubed = extend.Elementwise(lambda x: x**3, (lambda x, y: 3 * x * x,), name="cubed")
+    >>> float(cubed.partial(0, (2.0,), 8.0))
+    12.0
     """
 
     def __init__(
@@ -147,7 +152,14 @@ def row(
     selects: bool = False,
     holomorphic: bool = True,
 ) -> Elementwise:
-    """Adds a scalar function: registers the primitive and answers the ufunc with it."""
+    """Adds a scalar function: registers the primitive and answers the ufunc with it.
+
+    >>> import adjoint as ad
+    >>> from adjoint.extend import row
+    >>> quartic = row(lambda x: x**4, lambda x, y: 4 * x**3, name="quartic")
+    >>> float(ad.grad(quartic)(2.0))
+    32.0
+    """
     instance = registry.register(
         Elementwise(
             ufunc,
@@ -167,7 +179,17 @@ def row(
 def recognises(primitive: Elementwise) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: asked at every application of the primitive whether its operands form a pattern
     whose derivative has to be known as a whole.  Part of differentiation: it is never switched off,
-    so that stability does not depend on an optimisation level."""
+    so that stability does not depend on an optimisation level.
+
+    >>> import adjoint as ad
+    >>> from adjoint.extend import recognises, row
+    >>> halved = row(lambda x: x / 2, lambda x, y: 0.5, name="halved")
+    >>> @recognises(halved)
+    ... def half_of_nothing(x):
+    ...     return None  # no pattern: the row's own rule holds
+    >>> float(ad.grad(halved)(3.0))
+    0.5
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         primitive.recognise = function

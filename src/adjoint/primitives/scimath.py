@@ -13,7 +13,7 @@ from numpy.lib import scimath
 
 from adjoint.graph.binding import value_or_raise
 from adjoint.graph.registry import implements
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 def _negative(x: Any) -> Any:

@@ -47,6 +47,17 @@ class Reshape(Primitive):
 RESHAPE = register(Reshape())
 
 
+def array(x: Any) -> Any:
+    """An operand that has a shape and a dtype: traced, or a NumPy array.
+
+    >>> from adjoint.extend import array
+    >>> array(2.0).shape
+    ()
+    """
+    x = adopt(x)
+    return x if isinstance(x, Tracer) else np.asarray(x)
+
+
 def shape_tuple(shape: Any) -> tuple[int, ...]:
     """A shape argument: one integer or a sequence of them."""
     if isinstance(shape, Sequence | np.ndarray) or (isinstance(shape, Tracer) and shape.ndim):

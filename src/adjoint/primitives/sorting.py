@@ -18,8 +18,7 @@ from adjoint.graph.registry import implements, register
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.indexing import HOLE, take_index
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 
 
 class _Order(Primitive):

@@ -10,10 +10,11 @@ import numpy as np
 from adjoint.graph.registry import implements
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.arithmetic import root_of_squares
-from adjoint.primitives.products import array, given, reduction_axes
+from adjoint.primitives.products import given, reduction_axes
 from adjoint.primitives.reduction import extent, finish, is_masked
 from adjoint.primitives.scalar import UNIT, row
 from adjoint.primitives.selection import convert
+from adjoint.primitives.shaping import array
 
 
 def _count(shape: tuple[int, ...], axes: tuple[int, ...], where: Any) -> Any:

@@ -8,14 +8,12 @@ from adjoint.errors import ShapeMismatchError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.sites import here
 from adjoint.primitives.contraction import LETTERS, letter
-from adjoint.primitives.shaping import plain_reshape
+from adjoint.primitives.shaping import array, plain_reshape
 
 
 def explicit(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     """The pattern ``ij,jk->ik`` with every index named, and operands without axes of length 1 that
     broadcast."""
-    from adjoint.primitives.products import array
-
     if isinstance(operands[0], str):
         spec, arrays = operands[0].replace(" ", ""), [array(o) for o in operands[1:]]
     else:
@@ -36,8 +34,6 @@ def explicit(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
 
 
 def _from_index_lists(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
-    from adjoint.primitives.products import array
-
     pairs = operands[: len(operands) // 2 * 2]
     arrays = [array(o) for o in pairs[::2]]
     spec = ",".join(_spell(ids) for ids in pairs[1::2])

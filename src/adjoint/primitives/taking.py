@@ -13,9 +13,8 @@ from adjoint.graph.registry import implements
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.indexing import split_index, take_index
-from adjoint.primitives.products import array
 from adjoint.primitives.rearranging import along
-from adjoint.primitives.shaping import normalize_axis, write_out
+from adjoint.primitives.shaping import array, normalize_axis, write_out
 
 
 def is_known(x: Any) -> bool:

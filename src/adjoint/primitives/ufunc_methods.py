@@ -15,10 +15,10 @@ from adjoint.graph.tracer import Tracer, assign
 from adjoint.primitives.cumulative import CUMMAX, CUMMIN, accumulation_operand
 from adjoint.primitives.folding import flatten_axes, scan, sequential, slots, tree
 from adjoint.primitives.indexing import HOLE, SCATTER_ADD, fill, put_index, split_index, take_index
-from adjoint.primitives.products import array, given, reduction_axes
+from adjoint.primitives.products import given, reduction_axes
 from adjoint.primitives.reduction import extent, finish, is_masked, reduced_shape
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import normalize_axis, refuse_plain_out, write_out
+from adjoint.primitives.shaping import array, normalize_axis, refuse_plain_out, write_out
 from adjoint.primitives.ufunc_protocol import Handler, call, loop_operands, refuse_unknown
 
 ASSOCIATIVE = frozenset(

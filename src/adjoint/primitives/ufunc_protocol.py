@@ -15,11 +15,10 @@ from adjoint.errors import ArgumentError
 from adjoint.graph import registry
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.products import array
 from adjoint.primitives.reduction import is_masked
 from adjoint.primitives.scalar import Elementwise
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import write_out
+from adjoint.primitives.shaping import array, write_out
 
 Handler = Callable[..., Any]
 

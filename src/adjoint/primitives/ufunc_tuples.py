@@ -9,9 +9,9 @@ import numpy as np
 
 from adjoint.graph import registry
 from adjoint.primitives.contraction import contract, letter
-from adjoint.primitives.products import array, matmul
+from adjoint.primitives.products import matmul
 from adjoint.primitives.scalar import row
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 
 frexp_exponent = row(lambda x: np.frexp(x)[1], 0, name="frexp_exponent", holomorphic=False)
 """The e of x = m · 2ᵉ with ½ ≤ |m| < 1."""

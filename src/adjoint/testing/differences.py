@@ -14,7 +14,12 @@ import numpy as np
 
 
 class Difference(NamedTuple):
-    """A derivative by differences, and how far it is trusted."""
+    """A derivative by differences, and how far it is trusted.
+
+    >>> found = extrapolated_difference(lambda t: t * t + 3 * t)
+    >>> bool(abs(found.value - 3.0) <= 1e-9 + found.error)
+    True
+    """
 
     value: Any
     error: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adjoint.graph.binding import outward
+from adjoint.graph.binding import outward, projections
 from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Hole
 from adjoint.graph.scope import NO_SCOPES, Scope, ScopeSet
@@ -37,8 +37,6 @@ class Operands:
             # Without a value it is the unknown of a linear map, which no rule may read.
             return Hole(node.result_type) if value is None else value
         if node.primitive.multiple_results:
-            from adjoint.graph.binding import projections
-
             parts = projections(node)
             return tuple(outward(p.node) for p in parts) if scopes.dead else parts
         if not scopes.dead:

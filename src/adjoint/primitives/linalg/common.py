@@ -13,9 +13,8 @@ from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.products import array
 from adjoint.primitives.selection import convert
-from adjoint.primitives.shaping import permute
+from adjoint.primitives.shaping import array, permute
 
 
 class MatrixShapeError(ShapeMismatchError, np.linalg.LinAlgError):

@@ -20,7 +20,7 @@ from adjoint.primitives.linalg.common import (
     matrix,
     peek,
 )
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 class Inv(MatrixPrimitive):

@@ -25,7 +25,7 @@ from adjoint.primitives.linalg.common import (
 )
 from adjoint.primitives.linalg.inverses import warn_if_deficient
 from adjoint.primitives.linalg.singular import MATRIX_RANK, svdvals
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 class LeastSquares(MatrixPrimitive):

@@ -12,8 +12,8 @@ from adjoint.graph.arraytype import describe
 from adjoint.graph.registry import FUNCTIONS, implements
 from adjoint.graph.sites import here
 from adjoint.primitives.contraction import contract, letter
-from adjoint.primitives.products import array, matmul
-from adjoint.primitives.shaping import normalize_axis, write_out
+from adjoint.primitives.products import matmul
+from adjoint.primitives.shaping import array, normalize_axis, write_out
 
 
 @implements(np.linalg.matmul)

@@ -19,8 +19,7 @@ from adjoint.primitives.arithmetic import root_of_squares
 from adjoint.primitives.linalg.common import inexact, matrix
 from adjoint.primitives.linalg.inverses import inv
 from adjoint.primitives.linalg.singular import svdvals
-from adjoint.primitives.products import array
-from adjoint.primitives.shaping import normalize_axis
+from adjoint.primitives.shaping import array, normalize_axis
 
 _MATRIX_ORDERS = (None, "fro", "f", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
 

@@ -24,7 +24,7 @@ from adjoint.primitives.linalg.gauge import (
     undetermined_rotation,
     vector_tangent,
 )
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 _CALLED = "np.linalg.svd(a)"
 

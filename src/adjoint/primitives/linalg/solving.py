@@ -22,7 +22,7 @@ from adjoint.primitives.linalg.common import (
     same_dtype,
     transposed,
 )
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 
 
 def _minus(a: Any, b: Any) -> Any:

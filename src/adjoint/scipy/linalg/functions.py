@@ -18,7 +18,7 @@ from adjoint.primitives.linalg.equations import (
     SYLVESTER,
 )
 from adjoint.primitives.linalg.matrix_functions import matrix_function
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 from adjoint.scipy.linalg.dispatch import offers, operand, refuse
 
 
