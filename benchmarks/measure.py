@@ -85,7 +85,7 @@ def heading(words: str) -> None:
 
 def line(label: str, *cells: str) -> None:
     """One row."""
-    print(f"  {label:<40}" + "".join(f"{cell:>18}" for cell in cells))
+    print(f"  {label:<40}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 def duration(seconds: float) -> str:
