@@ -93,7 +93,8 @@ def _run(path: Path) -> Any:
         text = (error.text or "").rstrip("\n")
         caret = f"{text}\n{' ' * max(0, (error.offset or 1) - 1)}^"
         raise TargetError(f"{path.name}, line {error.lineno}: {error.msg}.", where=caret) from error
-    except AdjointError:
+    except AdjointError as error:
+        error.from_transform = True  # type: ignore[attr-defined]
         raise
     except (Exception, SystemExit) as error:
         raise user_error(path.name, error) from error
