@@ -17,10 +17,13 @@ from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.vectorize import vmap
 
 if _typing.TYPE_CHECKING:
+    from adjoint.calculus.ascent import steepest_ascent
     from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
     from adjoint.calculus.custom import custom_derivative
+    from adjoint.calculus.differences import convergence_table, difference_quotient
     from adjoint.calculus.jets import jet
     from adjoint.calculus.series import TaylorPolynomial, taylor
+    from adjoint.calculus.shapes import chain, dimension_report
     from adjoint.compilation.compiled import compile
     from adjoint.printing.trace_table import explain
 
@@ -28,14 +31,19 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "TaylorPolynomial": "adjoint.calculus.series",
+    "chain": "adjoint.calculus.shapes",
     "check_derivatives": "adjoint.testing.derivatives",
     "checkpoint": "adjoint.calculus.control",
     "compile": "adjoint.compilation.compiled",
     "cond": "adjoint.calculus.control",
+    "convergence_table": "adjoint.calculus.differences",
     "custom_derivative": "adjoint.calculus.custom",
+    "difference_quotient": "adjoint.calculus.differences",
+    "dimension_report": "adjoint.calculus.shapes",
     "explain": "adjoint.printing.trace_table",
     "jet": "adjoint.calculus.jets",
     "scan": "adjoint.calculus.control",
+    "steepest_ascent": "adjoint.calculus.ascent",
     "stop_gradient": "adjoint.calculus.control",
     "taylor": "adjoint.calculus.series",
     "while_loop": "adjoint.calculus.control",
@@ -44,13 +52,17 @@ _LAZY = {
 
 __all__ = [
     "TaylorPolynomial",
+    "chain",
     "check_derivatives",
     "compile",
     "checkpoint",
     "cond",
+    "convergence_table",
     "custom_derivative",
     "derivative",
     "derivative_tensor",
+    "difference_quotient",
+    "dimension_report",
     "directional",
     "explain",
     "grad",
@@ -63,6 +75,7 @@ __all__ = [
     "linearize",
     "partial",
     "scan",
+    "steepest_ascent",
     "stop_gradient",
     "taylor",
     "value_and_grad",

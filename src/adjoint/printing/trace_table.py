@@ -7,13 +7,13 @@ adjoint columns, and the local partial derivatives from which both follow (Griew
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adjoint.printing.listing import Listing, Step
+from adjoint.printing.tables import Table
 
 
 def explain(f: Callable[..., Any]) -> Callable[..., TraceTable]:
@@ -43,7 +43,7 @@ def explain(f: Callable[..., Any]) -> Callable[..., TraceTable]:
     return explained
 
 
-class TraceTable:
+class TraceTable(Table):
     """The evaluation trace of a function: printable, and indexable by the name of a step."""
 
     headings = ("step", "operation", "primal", "tangent", "adjoint", "local partials")
@@ -69,25 +69,6 @@ class TraceTable:
             )
             for s in self.steps.values()
         ]
-
-    def __str__(self) -> str:
-        table = [self.headings, *self.rows]
-        widths = [max(len(row[i]) for row in table) for i in range(len(self.headings))]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in table
-        ]
-        return "\n".join(line.rstrip() for line in lines)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(h)}</th>" for h in self.headings)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
-            for row in self.rows
-        )
-        return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def show(value: Any) -> str:
