@@ -126,6 +126,10 @@ class Primitive:
             f"{self.reasons.get('batch', 'it was never given one')}."
         )
 
+    def selective(self, **params: Any) -> bool:
+        """Whether the transpose leaves zeros where an operand was not read or was overwritten."""
+        return False
+
     def is_linear_in(self, position: int) -> bool:
         return self.linear == "all" or position in self.linear
 

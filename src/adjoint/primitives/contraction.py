@@ -59,6 +59,10 @@ class Einsum(Primitive):
         dtype = np.result_type(*(t.dtype for t in types))
         return ArrayType(tuple(sizes[i] for i in result), dtype)
 
+    def selective(self, **params: Any) -> bool:
+        """A diagonal leaves out what is beside it."""
+        return any(len(set(t)) != len(t) for t in parse(params["subscripts"])[0])
+
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
         terms, result = parse(params["subscripts"])
         hole: Hole = operands[position]

@@ -144,6 +144,13 @@ class GetItem(Primitive):
         zeros = np.zeros(operands[0].shape, ct.dtype)
         return SCATTER_ADD(zeros, ct, *operands[1:], **params)
 
+    def selective(self, **params: Any) -> bool:
+        return True
+
+    def mark(self, live: Any, operands: tuple[Any, ...], **params: Any) -> None:
+        """Marks what is read here."""
+        live[fill(params["template"], operands[1:])] = True
+
     def accumulate(self, total: Any, ct: Any, operands: tuple[Any, ...], **params: Any) -> None:
         """Adds the cotangent into an array that the reverse pass owns: no zeros, no copy."""
         _add_at(total, params["template"], operands[1:], ct)
@@ -253,6 +260,9 @@ class SetItem(Primitive):
         if np.broadcast_shapes(shape, types[1].shape) != shape:
             raise ValueError(f"cannot write {types[1]} into a selection of shape {shape}")
         return ArrayType(types[0].shape, types[0].dtype)
+
+    def selective(self, **params: Any) -> bool:
+        return True
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
         arrays = operands[2:]

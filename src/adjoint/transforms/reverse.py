@@ -26,16 +26,26 @@ from adjoint.primitives.selection import convert
 from adjoint.transforms.walk import Operands
 
 
+class _NeedsMasks(Exception):
+    """The elements that an index left out have to be known, to multiply by this slope."""
+
+
 class _Pullback:
     """One pass: the cotangents collected so far, and which of their elements can be nonzero.
 
     ``live`` marks, for a node whose every contribution passed through a `where`, the elements that
     the `where` let through.  Elsewhere the cotangent is zero whatever it is multiplied with, so the
     branch not taken contributes nothing even where its derivative is infinite or NaN.
+
+    An element that no index read, or that was overwritten, contributes nothing either.  To keep
+    masks for those too costs more than to do without, so only an ``exact`` pass does; any other
+    notes in ``selected`` that there would have been such masks.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, exact: bool = False) -> None:
         self.scope = scope
+        self.exact = exact
+        self.selected = False
         self.operand = Operands(scope)
         self.cotangents: dict[Node, Any] = {}
         self.live: dict[Node, Any] = {}
@@ -78,6 +88,8 @@ class _Pullback:
             if type_.dtype.kind not in "fc":
                 return
             ct = convert(ct, type_.dtype)
+        if isinstance(live, np.ndarray) and live.all():
+            live = None
         self.add(node, ct, live)
 
     def active(self, node: Node) -> bool:
@@ -132,6 +144,8 @@ class _Pullback:
                     out = self.operand(node)
                 slope = primitive.partial(position, operands, out)
                 term = ct * slope
+                if self.selected and isinstance(term, Tracer) and not _is_finite(slope):
+                    raise _NeedsMasks
                 if primitive.selects:
                     reached = slope != 0
                     reached = reached if live is None else np.logical_and(reached, live)
@@ -169,6 +183,9 @@ class _Pullback:
                 else self.operand(n)
                 for i, n in enumerate(node.inputs)
             )  # fmt: skip
+            selects = primitive.selective(**params)
+            if selects and not self.exact:
+                self.selected = True
             if (
                 live is None
                 and primitive.name == "getitem"
@@ -178,6 +195,8 @@ class _Pullback:
             term = primitive.transpose(ct, operands, position, **params)
             if term is None:
                 continue
+            if selects and self.exact and live is None:
+                live = np.ones(node.type.shape, np.bool_)
             reached = self._reach(node, live, operands, position)
             if reached is not None:
                 term = np.where(reached, term, 0.0)
@@ -195,12 +214,20 @@ class _Pullback:
         if parent not in self.owned:
             fresh = np.zeros(parent.type.shape, parent.type.dtype)
             if known is None:
-                self.add(parent, fresh)
+                none = np.zeros(parent.type.shape, np.bool_) if self.exact else None
+                self.add(parent, fresh, none)
             else:
                 fresh += known
                 self.cotangents[parent] = fresh
+                if parent in self.live:
+                    self.live[parent] = np.array(self.live[parent])
             self.owned.add(parent)
-        self.live.pop(parent, None)
+        if not self.exact:
+            self.live.pop(parent, None)
+        elif parent in self.live:
+            node.primitive.mark(  # type: ignore[attr-defined]
+                self.live[parent], operands, **node.params
+            )
         if ct.dtype.kind == "c" and parent.type.dtype.kind == "f":
             ct = ct.real
         node.primitive.accumulate(  # type: ignore[attr-defined]
@@ -232,7 +259,7 @@ class _Pullback:
         rule: a loop that stores its carries, a function with a rule of the user's."""
         wanted = tuple(self.active(n) and _carries_tangent(n) for n in node.inputs)
         primals = tuple(map(self.operand, node.inputs))
-        masked = any(live is not None for live in self.lives.pop(node))
+        masked = _zeros_are_masks(ct, self.lives.pop(node))
         terms = node.primitive.pull_back(primals, ct, wanted, masked, **node.params)
         for parent, term in zip(node.inputs, terms, strict=True):
             if term is not None:
@@ -259,20 +286,39 @@ class _Pullback:
         else:
             pairs = [(dots, ct, live)]
         seeds = [(d.node, c, reached) for d, c, reached in pairs if isinstance(d, Tracer)]
-        walk = _Pullback(scope)
+        walk = _Pullback(scope, self.exact)
+        walk.selected = self.selected
         walk.targets = {t for _, t in sources}
-        for seed, term, reached in seeds:
-            if walk.active(seed):
-                walk.add_to_input(seed, term, reached)
-        walk.run()
-        for parent, target in sources:
-            if target in walk.cotangents:
-                self.add_to_input(parent, walk.cotangents[target], walk.live.get(target))
-        scope.close()
+        with scope:
+            for seed, term, reached in seeds:
+                if walk.active(seed):
+                    walk.add_to_input(seed, term, reached)
+            walk.run()
+            self.selected = walk.selected
+            for parent, target in sources:
+                if target in walk.cotangents:
+                    self.add_to_input(parent, walk.cotangents[target], walk.live.get(target))
 
 
 def _carries_tangent(node: Node) -> bool:
     return not node.primitive.multiple_results and node.type.dtype.kind in "fc"
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether all elements are known to be finite, now and in every later use of the graph."""
+    return not isinstance(value, Tracer) and bool(np.all(np.isfinite(value)))
+
+
+def _zeros_are_masks(cts: Sequence[Any], lives: Sequence[Any]) -> bool:
+    """Whether in these cotangents to be zero means to be left out by a `where` or an index.
+
+    It does not if an element is zero that was let through: times an infinite slope it is NaN.
+    """
+    pairs = [(c, m) for c, m in zip(cts, lives, strict=True) if m is not None]
+    for ct, live in pairs:
+        if not (isinstance(ct, Tracer) or isinstance(live, Tracer)) and np.any(live & (ct == 0)):
+            return False
+    return bool(pairs)
 
 
 def pullback(
@@ -289,12 +335,30 @@ def pullback(
     Costs a small multiple of the function, however many variables there are.  A cotangent is
     dropped as soon as it has been passed on, so memory is what the function itself kept.
     """
-    walk = _Pullback(scope)
-    walk.targets = set(targets)
-    for node, ct in seeds:
-        if walk.active(node):
-            walk.add_to_input(node, ct, ct != 0 if masked else None)
-    walk.run()
-    found = [walk.cotangents.get(t) for t in targets]
+    found = _pull_back(seeds, targets, scope, masked, exact=False)
+    if found is None:
+        found = _pull_back(seeds, targets, scope, masked, exact=True) or []
     after_transform("reverse mode", found)
     return found
+
+
+def _pull_back(
+    seeds: Sequence[tuple[Node, Any]],
+    targets: Sequence[Node],
+    scope: Scope,
+    masked: bool,
+    exact: bool,
+) -> list[Any | None] | None:
+    """One pass; None if elements that an index left out may have put a NaN into it."""
+    walk = _Pullback(scope, exact)
+    walk.targets = set(targets)
+    try:
+        for node, ct in seeds:
+            if walk.active(node):
+                walk.add_to_input(node, ct, ct != 0 if masked else None)
+        walk.run()
+    except _NeedsMasks:
+        return None
+    found = [walk.cotangents.get(t) for t in targets]
+    plain = [c for c in found if c is not None and not isinstance(c, Tracer)]
+    return None if walk.selected and not all(map(_is_finite, plain)) else found
