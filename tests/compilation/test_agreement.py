@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +14,11 @@ import adjoint as ad
 from adjoint.errors import AdjointError
 from adjoint.graph.containers import flatten, unflatten
 from tests.compilation.functions import PLAIN, SMOOTH, Case, worked
+from tests.compilation.random_programs import random_program
 
 
-def assert_same(got: Any, expected: Any) -> None:
-    """The same containers of the same types, equal to rounding."""
+def assert_same(got: Any, expected: Any, eps: float = 0.0) -> None:
+    """The same containers of the same types, equal to rounding (of ``eps``, if that is more)."""
     leaves, structure = flatten(got)
     wanted, other = flatten(expected)
     assert structure == other
@@ -30,7 +32,7 @@ def assert_same(got: Any, expected: Any) -> None:
             assert a.dtype == b.dtype
             assert a.shape == b.shape
         if np.asarray(b).dtype.kind in "fc":
-            tolerance = 300 * np.finfo(np.asarray(b).dtype).eps
+            tolerance = 300 * max(float(np.finfo(np.asarray(b).dtype).eps), eps)
             finite = np.abs(b)[np.isfinite(b)]
             scale = float(np.max(finite, initial=0.0))
             with np.errstate(all="ignore"):
@@ -100,6 +102,18 @@ def test_transforms(transform: str, name: str) -> None:
         except AdjointError as error:
             pytest.skip(f"not defined without compiling: {error}")
     assert_compiled(*case)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_programs(seed: int) -> None:
+    function, args = random_program(seed)
+    eps = 1e-6 if any(a.dtype.itemsize < 8 for a in args) else 0.0
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of NaN in a cast
+        expected = function(*args)
+        fast = ad.compile(function)
+        for _ in range(2):
+            assert_same(fast(*args), expected, eps)
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])

@@ -10,9 +10,8 @@ from llvmlite import ir
 
 from adjoint.codegen.elements import I32, I64, cast, emitter, literal
 from adjoint.codegen.loopnest import Index, View, contiguous_strides
-from adjoint.codegen.patterns import advanced_axes, loop_letters
+from adjoint.codegen.patterns import advanced_axes, loop_letters, terms_of
 from adjoint.codegen.program import Op
-from adjoint.primitives.contraction import parse
 
 ZERO = ir.Constant(I64, 0)
 _BOOL = np.dtype(np.bool_)
@@ -107,7 +106,7 @@ class Body:
 
     def _product(self, op: Op, index: Index) -> Any:
         """Views, diagonals, broadcasts and products without a sum, by the names of the axes."""
-        _, result = parse(op.params["subscripts"])
+        _, result = terms_of(op)
         if self.flat is not None:
             return self._multiply([
                 self.element(i, index if i.shape == self.flat else (ZERO,) * len(i.shape))
@@ -130,14 +129,17 @@ class Body:
 
     def factors(self, op: Op, place: Mapping[str, Any]) -> Any:
         """The product of the operands' elements at named indices."""
-        terms, _ = parse(op.params["subscripts"])
+        terms, _ = terms_of(op)
         values = []
         for term, i in zip(terms, op.inputs, strict=True):
             values.append(self.element(i, tuple(place[c] for c in term)))
         return self._multiply(values)
 
     def _multiply(self, values: list[Any]) -> Any:
-        return values[0] if len(values) == 1 else self.builder.fmul(*values)
+        if len(values) == 1:
+            return values[0]
+        floating = isinstance(values[0].type, ir.DoubleType | ir.FloatType)
+        return (self.builder.fmul if floating else self.builder.mul)(*values)
 
     def _reshaped(self, op: Op, index: Index) -> Any:
         operand = op.inputs[0]

@@ -79,10 +79,23 @@ def cast(builder: Any, value: Any, source: np.dtype[Any], target: np.dtype[Any])
     if source.kind == "i" and target.kind == "f":
         return builder.sitofp(value, kind)
     if source.kind == "f":
-        return builder.fptosi(value, kind)
+        return _truncated(builder, value, kind)
     if target.itemsize > source.itemsize:
         return builder.sext(value, kind)
     return builder.trunc(value, kind)
+
+
+def _truncated(builder: Any, value: Any, kind: Any) -> Any:
+    """A float as an integer; NaN and what does not fit become the smallest one, as on x86."""
+    limit = ir.Constant(value.type, 2.0 ** (kind.width - 1))
+    fits = builder.and_(
+        builder.fcmp_ordered("<", value, limit),
+        builder.fcmp_ordered(">=", value, builder.fneg(limit)),
+    )
+    safe = builder.select(fits, value, ir.Constant(value.type, 0.0))
+    return builder.select(
+        fits, builder.fptosi(safe, kind), ir.Constant(kind, -(1 << (kind.width - 1)))
+    )
 
 
 def loop_dtypes(op: Op) -> tuple[np.dtype[Any], ...] | None:
@@ -170,32 +183,97 @@ def _integer_body(name: str, dtype: np.dtype[Any]) -> Emit | None:
     if name in _LOGIC and (dtype == np.bool_ or name.startswith("bitwise")):
         method = _LOGIC[name]
         return lambda b, x, y: getattr(b, method)(x, y)
-    if name in ("logical_not", "invert") and dtype == np.bool_:
+    if name in _LOGIC:  # logical_and of integers
+        method = _LOGIC[name]
+        return lambda b, x, y: getattr(b, method)(_nonzero(b, x), _nonzero(b, y))
+    if name == "logical_not":
+        return lambda b, x: b.not_(_nonzero(b, x))
+    if name == "invert":
         return lambda b, x: b.not_(x)
-    if dtype == np.bool_:
-        return None
+    if name in ("isnan", "isinf"):
+        return lambda b, x: ir.Constant(I1, 0)
+    if name == "isfinite":
+        return lambda b, x: ir.Constant(I1, 1)
+    return _BOOLEAN.get(name) if dtype == np.bool_ else _signed_body(name)
+
+
+def _nonzero(builder: Any, x: Any) -> Any:
+    return x if x.type == I1 else builder.icmp_signed("!=", x, ir.Constant(x.type, 0))
+
+
+_BOOLEAN: dict[str, Emit] = {
+    "add": lambda b, x, y: b.or_(x, y),
+    "multiply": lambda b, x, y: b.and_(x, y),
+    "maximum": lambda b, x, y: b.or_(x, y),
+    "minimum": lambda b, x, y: b.and_(x, y),
+    "absolute": lambda b, x: x,
+}
+
+
+def _signed_body(name: str) -> Emit | None:
     if name in _INTEGER:
         method = _INTEGER[name]
         return lambda b, x, y: getattr(b, method)(x, y)
-    if name == "negative":
-        return lambda b, x: b.neg(x)
-    if name == "square":
-        return lambda b, x: b.mul(x, x)
-    return None
+    return _SIGNED.get(name)
+
+
+def _integer_sign(builder: Any, x: Any) -> Any:
+    zero = ir.Constant(x.type, 0)
+    positive = builder.zext(builder.icmp_signed(">", x, zero), x.type)
+    return builder.sub(positive, builder.zext(builder.icmp_signed("<", x, zero), x.type))
+
+
+def _floored(builder: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient and remainder as NumPy has them: rounded down, and 0 where the divisor is 0."""
+    zero, one = ir.Constant(x.type, 0), ir.Constant(x.type, 1)
+    by_zero = builder.icmp_signed("==", y, zero)
+    minus = builder.icmp_signed("==", y, ir.Constant(x.type, -1))
+    safe = builder.select(builder.or_(by_zero, minus), one, y)
+    quotient, rest = builder.sdiv(x, safe), builder.srem(x, safe)
+    opposite = builder.icmp_signed("<", builder.xor(rest, safe), zero)
+    off = builder.and_(builder.icmp_signed("!=", rest, zero), opposite)
+    quotient = builder.select(off, builder.sub(quotient, one), quotient)
+    rest = builder.select(off, builder.add(rest, safe), rest)
+    # The smallest integer divided by -1 overflows, which only NumPy's wrapping negation survives.
+    quotient = builder.select(minus, builder.neg(x), quotient)
+    return builder.select(by_zero, zero, quotient), builder.select(by_zero, zero, rest)
+
+
+_SIGNED: dict[str, Emit] = {
+    "negative": lambda b, x: b.neg(x),
+    "positive": lambda b, x: x,
+    "square": lambda b, x: b.mul(x, x),
+    "absolute": lambda b, x: b.select(b.icmp_signed("<", x, ir.Constant(x.type, 0)), b.neg(x), x),
+    "maximum": lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y),
+    "minimum": lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y),
+    "fmax": lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y),
+    "fmin": lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y),
+    "sign": _integer_sign,
+    "floor_divide": lambda b, x, y: _floored(b, x, y)[0],
+    "remainder": lambda b, x, y: _floored(b, x, y)[1],
+    "floor": lambda b, x: x,
+    "ceil": lambda b, x: x,
+    "trunc": lambda b, x: x,
+    "rint": lambda b, x: x,
+}
 
 
 def _truth(builder: Any, x: Any) -> Any:
     return builder.fcmp_unordered("!=", x, ir.Constant(x.type, 0.0))
 
 
+def _named(name: str) -> Emit:
+    found = scalar_function(name)
+    assert found is not None, name
+    return found
+
+
 def _magnitude(builder: Any, x: Any) -> Any:
-    return builder.fabs(x) if hasattr(builder, "fabs") else scalar_function("absolute")(builder, x)  # type: ignore[misc]
+    return _named("absolute")(builder, x)
 
 
 def _clip(builder: Any, x: Any, low: Any, high: Any) -> Any:
-    maximum, minimum = scalar_function("maximum"), scalar_function("minimum")
-    assert maximum is not None and minimum is not None
-    return minimum(builder, maximum(builder, x, low), high)
+    return _named("minimum")(builder, _named("maximum")(builder, x, low), high)
 
 
 _SPECIAL: dict[str, Emit] = {
@@ -206,6 +284,12 @@ _SPECIAL: dict[str, Emit] = {
     ),
     "logical_not": lambda b, x: b.not_(_truth(b, x)),
     "clip": _clip,
+    "x_log_x": lambda b, x: b.fmul(x, _named("log")(b, x)),
+    "signbit": lambda b, x: b.icmp_signed(
+        "<",
+        b.bitcast(x, I64 if x.type == DOUBLE else I32),
+        ir.Constant(I64 if x.type == DOUBLE else I32, 0),
+    ),
 }
 
 

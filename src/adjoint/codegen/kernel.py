@@ -263,6 +263,7 @@ class Kernel:
         return base if base is not None and op in self.number_place else op
 
     def _zero_sums(self, step: Step) -> None:
+        """Reductions of nothing."""
         assert isinstance(step, Group)
         for root in step.roots:
             if root.size:

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.contractions import SMALL_PRODUCT
 from adjoint.codegen.elements import NATIVE_DTYPES, emitter
 from adjoint.codegen.program import Op
-from adjoint.primitives.contraction import parse
+from adjoint.primitives.contraction import letter, parse
 from adjoint.primitives.indexing import HOLE
 
-SMALL_PRODUCT = 4096
-SUMS = {"max_reduce": "maximum", "min_reduce": "minimum"}
+REDUCTIONS = frozenset(("max", "min", "prod", "any", "all", "count_nonzero"))
+"""Reductions over axes besides the sums, which are contractions."""
+
+SCANS = frozenset(("cumsum", "cumprod", "cummax", "cummin", "argmax", "argmin"))
+"""What goes along one axis in order."""
 
 
 @dataclass
@@ -28,9 +32,22 @@ class Contraction:
     extents: dict[str, int]
 
 
+def terms_of(op: Op) -> tuple[tuple[str, ...], str]:
+    """The indices of the operands and of the result of a contraction or reduction."""
+    if op.kind == "einsum":
+        return parse(op.params["subscripts"])
+    names = "".join(letter(k) for k in range(len(op.inputs[0].shape)))
+    return (names,), "".join(c for k, c in enumerate(names) if k not in op.params["axes"])
+
+
+def is_contraction(op: Op) -> bool:
+    """Whether an operation has named indices."""
+    return op.kind == "einsum" or op.kind in REDUCTIONS
+
+
 def extents_of(op: Op) -> dict[str, int]:
     """The extent of every index of a contraction."""
-    terms, _ = parse(op.params["subscripts"])
+    terms, _ = terms_of(op)
     extents = dict(op.params.get("sizes", ()))
     for term, i in zip(terms, op.inputs, strict=True):
         extents.update(zip(term, i.shape, strict=True))
@@ -52,6 +69,10 @@ def _role(op: Op) -> str:
         return "host"
     if op.kind == "einsum":
         return _classify_einsum(op)
+    if op.kind in REDUCTIONS:
+        return "sum" if op.inputs[0].size else "host"
+    if op.kind in SCANS:
+        return "write" if op.inputs[0].size else "host"
     if op.kind == "reshape":
         return "view" if unit_axes_only(op.inputs[0].shape, op.shape) else "storage view"
     if op.kind == "getitem":
@@ -70,8 +91,9 @@ def _native(op: Op) -> bool:
 
 def _classify_einsum(op: Op) -> str:
     terms, result = parse(op.params["subscripts"])
-    if op.dtype.kind != "f" or any(i.dtype != op.dtype for i in op.inputs):
-        return "host"
+    if op.dtype.kind not in "fi" or any(i.dtype != op.dtype for i in op.inputs):
+        one = len(terms) == 1 and set(terms[0]) <= set(result)
+        return "view" if one and op.dtype == op.inputs[0].dtype else "host"
     present = set("".join(terms))
     summed = present - set(result)
     extra = [c for c in result if c not in present]
@@ -87,7 +109,12 @@ def _classify_einsum(op: Op) -> str:
     if contraction is None:
         return "loop contraction"
     work = int(np.prod(list(contraction.extents.values())))
-    if work <= SMALL_PRODUCT or not contraction.left or not contraction.right:
+    if (
+        op.dtype.kind != "f"
+        or work <= SMALL_PRODUCT
+        or not contraction.left
+        or not contraction.right
+    ):
         return "loop contraction"
     return "product"
 
@@ -110,7 +137,7 @@ def contraction_of(op: Op) -> Contraction | None:
 
 def iteration_shape(op: Op) -> tuple[int, ...]:
     """The extents of the loops that compute an operation."""
-    if op.kind == "einsum":
+    if is_contraction(op):
         return tuple(extents_of(op)[c] for c in loop_letters(op))
     return op.shape
 
@@ -121,7 +148,7 @@ def loop_letters(op: Op) -> str:
     Innermost stands an index that is last in memory wherever it occurs, so that the loop over it
     reads neighbours; a sum of one operand keeps the order that operand has in memory.
     """
-    terms, result = parse(op.params["subscripts"])
+    terms, result = terms_of(op)
     present = dict.fromkeys("".join(terms))
     summed = [c for c in present if c not in result]
     if not summed:
@@ -138,8 +165,8 @@ def loop_letters(op: Op) -> str:
 
 def reads_same_index(op: Op, operand: Op, shape: tuple[int, ...]) -> bool:
     """Whether an element of the operation reads the element of the operand at the same index."""
-    if op.kind == "einsum":
-        terms, _ = parse(op.params["subscripts"])
+    if is_contraction(op):
+        terms, _ = terms_of(op)
         letters = loop_letters(op)
         return all(t == letters for t, i in zip(terms, op.inputs, strict=True) if i is operand)
     if op.kind in ("reshape", "getitem"):

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.contractions import stages
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
+from adjoint.primitives.contraction import parse
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 
@@ -129,20 +131,43 @@ class Program:
             return inputs[0]
         if name == "reshape" and inputs[0].kind == "reshape":
             inputs = inputs[0].inputs
-        key = (name, tuple(i.number for i in inputs), _freeze(node.params))
+        if name == "einsum" and node.type.dtype.kind in "fib":
+            return self._contraction(node.primitive, inputs, node.params)
+        multiple = node.primitive.multiple_results
+        return self._once(
+            name,
+            inputs,
+            node.params,
+            () if multiple else node.type.shape,
+            np.dtype(object) if multiple else node.type.dtype,
+            node.primitive,
+            node.types if multiple else None,
+        )
+
+    def _once(self, name: str, inputs: tuple[Op, ...], params: Any, *rest: Any) -> Op:
+        """An operation, unless an equal one is there."""
+        key = (name, tuple(i.number for i in inputs), _freeze(params))
         found = self._made.get(key)
         if found is None:
-            multiple = node.primitive.multiple_results
-            found = self._made[key] = self._new(
-                name,
-                inputs,
-                node.params,
-                () if multiple else node.type.shape,
-                np.dtype(object) if multiple else node.type.dtype,
-                primitive=node.primitive,
-                value=node.types if multiple else None,
-            )
+            found = self._made[key] = self._new(name, inputs, params, *rest)
         return found
+
+    def _contraction(self, primitive: Primitive, inputs: tuple[Op, ...], params: Any) -> Op:
+        subscripts = params["subscripts"]
+        terms, _ = parse(subscripts)
+        extents = dict(params.get("sizes", ()))
+        for term, i in zip(terms, inputs, strict=True):
+            extents.update(zip(term, i.shape, strict=True))
+        live = list(inputs)
+        for stage in stages(subscripts, extents):
+            operands = tuple(live[n] for n in stage.operands)
+            given: dict[str, Any] = {"subscripts": stage.subscripts}
+            if stage.sizes:
+                given["sizes"] = stage.sizes
+            shape = tuple(extents[c] for c in stage.subscripts.partition("->")[2])
+            common = np.result_type(*(o.dtype for o in operands))
+            live.append(self._once("einsum", operands, given, shape, common, primitive))
+        return live[-1]
 
     def _constant(self, node: Node) -> Op:
         """A constant, or a variable of an inner transform that starts from a plain number."""

@@ -8,13 +8,20 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.body import Body, named_index
-from adjoint.codegen.elements import I64, cast, memory_type
+from adjoint.codegen.elements import I64, cast
+from adjoint.codegen.folds import folding, plus, scan_loops
 from adjoint.codegen.fusion import Group, Step
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
-from adjoint.codegen.patterns import extents_of, loop_letters
+from adjoint.codegen.patterns import (
+    REDUCTIONS,
+    SCANS,
+    extents_of,
+    is_contraction,
+    loop_letters,
+    terms_of,
+)
 from adjoint.codegen.program import Op
 from adjoint.codegen.strided import sliced
-from adjoint.primitives.contraction import parse
 from adjoint.primitives.indexing import HOLE, selection_shape
 
 
@@ -40,8 +47,8 @@ def is_flat(group: Group, views: dict[Op, View]) -> bool:
             if op.shape == shape and views[op].strides != contiguous_strides(shape):
                 return False
             continue
-        if op.kind == "einsum":
-            terms, result = parse(op.params["subscripts"])
+        if is_contraction(op):
+            terms, result = terms_of(op)
             if any(t not in (result, "") for t in terms) or set(result) - set("".join(terms)):
                 return False
         elif op.kind in ("reshape", "getitem"):
@@ -90,20 +97,21 @@ class _Except(dict[Op, View]):
 
 
 def _is_sum(op: Op) -> bool:
-    if op.kind != "einsum":
+    if not is_contraction(op):
         return False
-    terms, result = parse(op.params["subscripts"])
-    return bool(set("".join(terms)) - set(result))
+    terms, result = terms_of(op)
+    return op.kind in REDUCTIONS or bool(set("".join(terms)) - set(result))
 
 
 class _Total:
-    """A sum: in a register if the summed axes are all of the loop, else in the result's memory."""
+    """A reduction: in a register if the reduced axes are all of the loop, else in the result's
+    memory."""
 
     def __init__(self, builder: Any, op: Op, target: View) -> None:
         self.builder, self.op, self.target = builder, op, target
-        self.kind = memory_type(op.dtype)
-        zero = ir.Constant(self.kind, 0.0)
-        self.register = builder.alloca(self.kind) if not op.shape else None
+        self.fold = folding(op)
+        zero = self.fold.start
+        self.register = builder.alloca(zero.type) if not op.shape else None
         if self.register is not None:
             builder.store(zero, self.register)
         else:
@@ -118,18 +126,18 @@ class _Total:
         else:
             place = named_index(op, index)
             value = body.factors(op, place)
-        result = parse(op.params["subscripts"])[1]
+        result = terms_of(op)[1]
         if self.register is not None:
-            total = b.load(self.register, typ=self.kind)
-            b.store(b.fadd(total, value, flags=["reassoc", "contract"]), self.register)
+            total = b.load(self.register, typ=self.fold.start.type)
+            b.store(self.fold.add(b, total, value), self.register)
             return
         at = tuple(place[c] for c in result)
         total = self.target.load(b, at)
-        self.target.store(b, at, b.fadd(total, value, flags=["reassoc", "contract"]))
+        self.target.store(b, at, self.fold.add(b, total, value))
 
     def finish(self) -> None:
         if self.register is not None:
-            value = self.builder.load(self.register, typ=self.kind)
+            value = self.builder.load(self.register, typ=self.fold.start.type)
             self.target.store(self.builder, (), value)
 
 
@@ -147,6 +155,9 @@ def write_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None
     """setitem, scatter_add, concatenate and stack: one loop per part of the result."""
     target = views[op]
     before = _Except(views, [op])
+    if op.kind in SCANS:
+        scan_loops(builder, op, target, before, fault)
+        return
     if op.kind in ("concatenate", "stack"):
         axis, start = op.params["axis"], 0
         for operand in op.inputs:
@@ -176,7 +187,7 @@ def _copy(
         value = body.element(source, _broadcast(index, target.shape, source.shape))
         value = cast(builder, value, source.dtype, target.dtype)
         if add:
-            value = builder.fadd(target.load(builder, index), value)
+            value = plus(builder, target.load(builder, index), value)
         target.store(builder, index, value)
 
 
@@ -199,5 +210,5 @@ def _scatter(
         new = cast(builder, new, value.dtype, target.dtype)
         at = body.source_index(target.shape, op.params["template"], arrays, index)
         if op.kind == "scatter_add":
-            new = builder.fadd(target.load(builder, at), new)
+            new = plus(builder, target.load(builder, at), new)
         target.store(builder, at, new)

@@ -49,11 +49,17 @@ def call_scalar(builder: Any, name: str, *operands: Any) -> Any:
 def provide(names: Iterable[str]) -> None:
     """Compile what modules need from here, unless it is there already."""
     for name in names:
-        if name in _provided or not name.startswith("adjoint."):
+        if name in _provided or not _is_ours(name):
             continue
         with _lock:
             if name not in _provided:
                 _compile(name)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(_PREFIX) or (
+        name.startswith("adjoint.") and (".slow." in name or ".lanes." in name)
+    )
 
 
 def _compile(name: str) -> None:

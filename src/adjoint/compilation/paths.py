@@ -25,6 +25,9 @@ from adjoint.graph.tracing import Outputs, result_value
 _LARGE = 400
 """Operations above which a program is compiled at a lower level of optimisation."""
 
+UNROLLED_LOOPS = 4
+"""How many loops a program may have for LLVM to repeat their bodies in a row."""
+
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
@@ -92,6 +95,7 @@ class Path:
             arena_bytes=self.kernel.arena_bytes,
             release_gil=_long(self.program),
             opt_level=opt_level,
+            unroll=self.kernel.loop_count <= UNROLLED_LOOPS,
         )
         self.direct = self.entry.call if simple and plain else None
 
