@@ -50,6 +50,11 @@ class TaylorPolynomial:
 
     Evaluating it at a point in several variables contracts the derivatives with the displacement
     along the line to the point; the tensors are formed only if they are asked for.
+
+    >>> import numpy as np, adjoint as ad
+    >>> p = ad.taylor(lambda v: v[0] ** 2 + 2 * v[0] * v[1] + v[1] ** 3, np.array([1.0, 2.0]), 3)
+    >>> float(p(np.array([1.0, 2.0]))), p.tensors[1]
+    (13.0, array([ 6., 14.]))
     """
 
     def __init__(self, f: Callable[[Any], Any], center: Any, order: int) -> None:

@@ -1,0 +1,227 @@
+"""Pictures of functions of one variable: secants, tangents, Taylor polynomials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from adjoint.calculus.differences import ConvergenceTable, convergence_table, difference_quotient
+from adjoint.calculus.scalars import derivative
+from adjoint.calculus.series import TaylorPolynomial, taylor
+from adjoint.errors import ArgumentError
+from adjoint.graph.arraytype import describe
+from adjoint.plots.frame import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    axes_of,
+    curve,
+    interval,
+    plain,
+    require_some,
+)
+
+_POINTS = 400
+_COLOURS = "viridis"
+
+
+def plot_secants(
+    f: Callable[[Any], Any],
+    x: float,
+    deltas: Sequence[float] = (1.0, 0.5, 0.25),
+    *,
+    axes: Axes | None = None,
+) -> Figure:
+    """The secants through x and x + δ, and the tangent they turn into.
+
+    Each secant is labelled with its slope, the difference quotient.
+
+    >>> from adjoint.plots import plot_secants
+    >>> figure = plot_secants(lambda x: x**2, 1.0, deltas=[1.0, 0.5])
+    >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    ['f', 'δ = 1: slope 3', 'δ = 0.5: slope 2.5', 'tangent: slope 2']
+    """
+    called = "plot_secants(f, x)"
+    x = _number(x, called)
+    require_some(deltas, called, "deltas")
+    axes, figure = axes_of(axes)
+    reach = max(abs(d) for d in deltas)
+    ends = x - 0.6 * reach, x + 1.3 * reach
+    xs = np.linspace(*ends, _POINTS)
+    axes.plot(xs, curve(f, xs, called), color=BLUE, linewidth=2, label="f")
+    y = float(f(x))
+    for shade, delta in zip(np.linspace(0.75, 0.35, len(deltas)), deltas, strict=True):
+        slope = float(difference_quotient(f, x, delta))
+        colour = str(1 - shade)
+        axes.plot(ends, [y + slope * (t - x) for t in ends], color=colour, linewidth=1,
+                  label=f"δ = {delta:g}: slope {slope:.4g}")  # fmt: skip
+        axes.plot([x + delta], [f(x + delta)], "o", color=colour, markersize=4)
+    slope = float(derivative(f)(x))
+    axes.plot(ends, [y + slope * (t - x) for t in ends], color=ORANGE, linewidth=1.8,
+              label=f"tangent: slope {slope:.4g}")  # fmt: skip
+    axes.plot([x], [y], "o", color=INK, markersize=5)
+    _finish(axes)
+    return figure
+
+
+def plot_convergence(
+    table: ConvergenceTable | Callable[[Any], Any], x: float | None = None, *,
+    axes: Axes | None = None,
+) -> Figure:  # fmt: skip
+    """The error of the difference quotient against δ, both on logarithmic scales.
+
+    It falls in proportion to δ, down to where the rounding of f, about ε |f(x)|/δ, takes over.
+    Takes a table of `adjoint.convergence_table`, or what that takes.
+
+    >>> import numpy as np
+    >>> from adjoint.plots import plot_convergence
+    >>> plot_convergence(np.sin, 1.0).axes[0].get_xlabel()
+    'δ'
+    """
+    if not isinstance(table, ConvergenceTable):
+        if x is None:
+            raise ArgumentError(
+                "plot_convergence(f, x) needs the point x, or a table; got a function alone.",
+                hint="plot_convergence(f, 1.0)",
+            )
+        table = convergence_table(table, x)
+    axes, figure = axes_of(axes)
+    shown = table.errors > 0
+    deltas, errors = np.abs(table.deltas[shown]), table.errors[shown]
+    axes.loglog(deltas, errors, "o-", color=BLUE, markersize=4, linewidth=1.2)
+    if len(errors):
+        falling = errors[0] / deltas[0]
+        axes.loglog(deltas, falling * deltas, "--", color=GREY, linewidth=1, label="∝ δ")
+        size = np.finfo(float).eps * abs(table.derivative or 1.0)
+        axes.loglog(deltas, size / deltas, ":", color=GREY, linewidth=1.2, label="ε/δ, rounding")
+        axes.set_ylim(0.2 * errors.min(), 5 * errors.max())
+        axes.axvline(abs(table.best_delta), color=ORANGE, linewidth=1)
+        axes.annotate(
+            f"best δ = {table.best_delta:.0e}", (abs(table.best_delta), errors.max()),
+            xytext=(4, 0), textcoords="offset points", color=ORANGE, fontsize=9,
+        )  # fmt: skip
+    axes.set_xlabel("δ")
+    axes.set_ylabel("error of the difference quotient")
+    _finish(axes)
+    return figure
+
+
+def plot_tangent(
+    f: Callable[[Any], Any],
+    points: float | Sequence[float],
+    *,
+    x_range: Sequence[float] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """f and its tangents f(x₀) + f′(x₀)(x − x₀) at one point or at several.
+
+    >>> import numpy as np
+    >>> from adjoint.plots import plot_tangent
+    >>> len(plot_tangent(np.sin, [0.0, 1.0], x_range=(-1, 3)).axes[0].lines)
+    5
+    """
+    called = "plot_tangent(f, points)"
+    centres = [_number(p, called) for p in np.atleast_1d(np.asarray(points, np.float64))]
+    if x_range is None:
+        x_range = (min(centres) - 2.0, max(centres) + 2.0)
+    ends = interval(x_range, called, "x_range")
+    axes, figure = axes_of(axes)
+    xs = np.linspace(*ends, _POINTS)
+    values = curve(f, xs, called)
+    axes.plot(xs, values, color=BLUE, linewidth=2, label="f")
+    reach = 0.22 * (ends[1] - ends[0])
+    for x in centres:
+        y, slope = float(f(x)), float(derivative(f)(x))
+        near = np.array([x - reach, x + reach])
+        axes.plot(near, y + slope * (near - x), color=ORANGE, linewidth=1.6,
+                  label=f"slope {slope:.4g} at {x:g}")  # fmt: skip
+        axes.plot([x], [y], "o", color=INK, markersize=5)
+    _finish(axes)
+    return figure
+
+
+def plot_taylor(
+    f: Callable[[Any], Any] | TaylorPolynomial,
+    x0: float | None = None,
+    orders: Sequence[int] = (1, 3, 5),
+    *,
+    x_range: Sequence[float] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """f and its Taylor polynomials of several degrees.
+
+    Parameters
+    ----------
+    f: a function with a centre ``x0``, or a `TaylorPolynomial` in one variable: then of degree up
+        to its own.
+    orders: the degrees.
+    x_range: what to draw; by default three units to both sides.
+
+    >>> import numpy as np
+    >>> from adjoint.plots import plot_taylor
+    >>> figure = plot_taylor(np.sin, 0.0, orders=[1, 3])
+    >>> [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    ['f', 'degree 1', 'degree 3']
+    """
+    called = "plot_taylor(f, x0)"
+    require_some(orders, called, "orders")
+    if isinstance(f, TaylorPolynomial):
+        orders = [k for k in orders if k < f.order] + [f.order]
+        longest, f = f, f.function
+    else:
+        if x0 is None:
+            raise ArgumentError(
+                "plot_taylor(f, x0) needs the centre x0; got a function alone.",
+                hint="plot_taylor(f, 0.0), or plot_taylor(ad.taylor(f, 0.0, 5))",
+            )
+        longest = taylor(f, _number(x0, called), max(orders))
+    centre = _number(longest.center, called)
+    ends = interval(x_range or (centre - 3.0, centre + 3.0), called, "x_range")
+    axes, figure = axes_of(axes)
+    xs = np.linspace(*ends, _POINTS)
+    values = curve(f, xs, called)
+    for place, order in enumerate(orders):
+        axes.plot(xs, longest.truncate(order)(xs), linewidth=1.4, label=f"degree {order}",
+                  color=_shade(place, len(orders)))  # fmt: skip
+    (line,) = axes.plot(xs, values, color=INK, linewidth=2, label="f", zorder=3)
+    axes.plot([centre], [f(np.float64(centre))], "o", color=INK, markersize=5, zorder=4)
+    _keep_in_view(axes, values)
+    _finish(axes, first=line)
+    return figure
+
+
+def _keep_in_view(axes: Axes, values: np.ndarray[Any, Any]) -> None:
+    """Polynomials run off quickly: the height of the picture is that of f, and half as much."""
+    seen = values[np.isfinite(values)]
+    if len(seen):
+        height = max(float(np.ptp(seen)), 1e-12)
+        axes.set_ylim(float(seen.min()) - 0.4 * height, float(seen.max()) + 0.4 * height)
+
+
+def _shade(place: int, count: int) -> Any:
+    return mpl.colormaps[_COLOURS](0.15 + 0.7 * place / max(1, count - 1))
+
+
+def _number(x: Any, called: str) -> float:
+    if np.ndim(x) or not isinstance(x, int | float | np.number | np.ndarray):
+        raise ArgumentError(f"{called} needs one real number as the point; got {describe(x)}.")
+    return float(x)
+
+
+def _finish(axes: Axes, first: Any = None) -> None:
+    plain(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    if first is not None:
+        place = handles.index(first)
+        handles.insert(0, handles.pop(place))
+        labels.insert(0, labels.pop(place))
+    axes.legend(handles, labels, frameon=False, fontsize=9)
+
+
+__all__ = ["plot_convergence", "plot_secants", "plot_tangent", "plot_taylor"]

@@ -1,0 +1,130 @@
+"""Pictures of functions of two variables: contours, the gradient field, a path of descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+
+from adjoint.calculus.gradients import grad
+from adjoint.plots.frame import (
+    GREY,
+    INK,
+    ORANGE,
+    SHADES,
+    Interval,
+    axes_of,
+    interval,
+    plain,
+    plane,
+    require_points,
+)
+
+_GRID = 81
+_SQUARE = (5.2, 4.4)
+
+
+def plot_gradient_field(
+    f: Callable[[Any], Any],
+    x_range: Sequence[float] = (-2.0, 2.0),
+    y_range: Sequence[float] = (-2.0, 2.0),
+    *,
+    arrows: int = 13,
+    axes: Axes | None = None,
+) -> Figure:
+    """The contours of f: ℝ² → ℝ, and its gradient as arrows, which cross them at right angles.
+
+    The longest arrow spans one cell of the grid of ``arrows`` × ``arrows``.
+
+    >>> from adjoint.plots import plot_gradient_field
+    >>> figure = plot_gradient_field(lambda x: x[0] ** 2 + 4 * x[1] ** 2)
+    >>> figure.axes[0].get_aspect()
+    1.0
+    """
+    called = "plot_gradient_field(f)"
+    across = interval(x_range, called, "x_range")
+    up = interval(y_range, called, "y_range")
+    axes, figure = axes_of(axes, _SQUARE)
+    _contours(axes, f, across, up, called)
+    xs, ys = (np.linspace(*ends, arrows + 2)[1:-1] for ends in (across, up))
+    at = np.array([[x, y] for y in ys for x in xs])
+    with np.errstate(all="ignore"):
+        slopes = np.array([grad(f)(p) for p in at])
+    known = np.all(np.isfinite(slopes), axis=1)
+    at, slopes = at[known], slopes[known]
+    longest = np.max(np.hypot(*slopes.T), initial=0.0)
+    if longest > 0:
+        cell = min(across[1] - across[0], up[1] - up[0]) / (arrows + 1)
+        axes.quiver(*at.T, *slopes.T, angles="xy", scale_units="xy", scale=longest / cell,
+                    color=INK, width=0.004)  # fmt: skip
+    _frame(axes, across, up)
+    axes.set_aspect("equal")
+    return figure
+
+
+def plot_path(
+    f: Callable[[Any], Any],
+    path: Any,
+    *,
+    x_range: Sequence[float] | None = None,
+    y_range: Sequence[float] | None = None,
+    axes: Axes | None = None,
+) -> Figure:
+    """A path in the plane over the contours of f, from the square at its start to the dot.
+
+    Parameters
+    ----------
+    path: the points, of type f64[n,2]: the steps of a minimiser, say.
+    x_range, y_range: what to draw; by default the path with a margin.
+
+    >>> import numpy as np
+    >>> from adjoint.plots import plot_path
+    >>> figure = plot_path(lambda x: x @ x, np.array([[1.0, 1.0], [0.5, 0.5], [0.0, 0.1]]))
+    >>> len(figure.axes[0].lines)
+    3
+    """
+    called = "plot_path(f, path)"
+    points = require_points(path, called, "the path")
+    across = interval(x_range or _around(points[:, 0]), called, "x_range")
+    up = interval(y_range or _around(points[:, 1]), called, "y_range")
+    axes, figure = axes_of(axes, _SQUARE)
+    _contours(axes, f, across, up, called)
+    axes.plot(*points.T, "o-", color=ORANGE, linewidth=1.4, markersize=3)
+    axes.plot(*points[0], "s", color=INK, markersize=6)
+    axes.plot(*points[-1], "o", color=INK, markersize=6)
+    _frame(axes, across, up)
+    return figure
+
+
+def _contours(
+    axes: Axes, f: Callable[[Any], Any], across: Interval, up: Interval, called: str
+) -> None:
+    xs, ys, values = plane(f, across, up, _GRID, called)
+    shown = np.ma.masked_invalid(values)
+    if shown.count() and np.ptp(shown.compressed()) > 0:
+        # Levels at equal shares of the values show a valley as well as its walls.
+        levels = np.unique(np.quantile(shown.compressed(), np.linspace(0, 1, 16)))
+        shades = BoundaryNorm(levels, 256)
+        axes.contourf(xs, ys, shown, levels=levels, norm=shades, cmap=SHADES, alpha=0.7)
+        axes.contour(xs, ys, shown, levels=levels, colors=GREY, linewidths=0.5, linestyles="solid")
+
+
+def _around(values: np.ndarray[Any, Any]) -> Interval:
+    low, high = float(values.min()), float(values.max())
+    margin = 0.25 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _frame(axes: Axes, across: Interval, up: Interval) -> None:
+    axes.set_xlim(*across)
+    axes.set_ylim(*up)
+    axes.set_xlabel("x₁")
+    axes.set_ylabel("x₂")
+    plain(axes)
+
+
+__all__ = ["plot_gradient_field", "plot_path"]
