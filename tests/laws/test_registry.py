@@ -24,6 +24,7 @@ NO_CASE = {
     "variable": "an input, which is what it is",
     "spectral_function": "its operands belong together and cannot vary alone; see the traps",
     "projection": "picks one of several results; the laws of those who have several cover it",
+    "undefined_notice": "there only while warnings are asked for; it hands its operand on",
 }
 
 EXEMPT = {

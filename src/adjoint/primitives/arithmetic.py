@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.binding import constant
-from adjoint.graph.ir import Node
+from adjoint.graph.ir import Constant, Node
 from adjoint.graph.scope import NO_SCOPES
 from adjoint.graph.tracer import Tracer, wrap
 from adjoint.primitives.scalar import POSITIVE, REAL, recognises, row
+from adjoint.primitives.undefined import notice
 
 add = row(np.add, 1, 1, latex="{0} + {1}")
 subtract = row(np.subtract, 1, -1, latex="{0} - {1}")
@@ -35,7 +36,8 @@ cbrt = row(
 
 
 def _safe_reciprocal_root(x: Any, y: Any) -> Any:
-    return np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y))
+    kink = notice(y == 0, "the root of a sum of squares at 0")
+    return np.where(kink, 0.0, 0.5 / np.where(kink, 1.0, y))
 
 
 root_of_squares = row(
@@ -124,7 +126,7 @@ def _product_with_itself(a: Any, b: Any) -> Any:
     left, right = a.node, b.node
     kind, other = left.primitive.name, right.primitive.name
     if kind == other and kind in ("absolute", "root_of_squares"):
-        return square(a) if left.inputs[0] is right.inputs[0] else None
+        return square(a) if same_value(left.inputs[0], right.inputs[0]) else None
     if other == "log" and right.inputs[0] is left:
         return x_log_x(a) if a.dtype.kind == "f" else None
     if kind == "log" and left.inputs[0] is right:
@@ -174,6 +176,40 @@ def is_sum_of_squares(node: Node) -> bool:
         else:
             return False
     return True
+
+
+def same_value(a: Node, b: Node) -> bool:
+    """Whether two nodes visibly compute the same from the same nodes, as an expression that is
+    written twice does."""
+    pending = [(a, b)]
+    for _ in range(32):
+        if not pending:
+            return True
+        a, b = pending.pop()
+        if a is b or _same_constant(a, b):
+            continue
+        if a.primitive is not b.primitive or not a.inputs or len(a.inputs) != len(b.inputs):
+            return False
+        # Two variables may stand for one value, but a derivative takes one of them only.
+        if a.primitive.name == "variable" or not _same_params(a.params, b.params):
+            return False
+        pending += zip(a.inputs, b.inputs, strict=True)
+    return False
+
+
+def _same_constant(a: Node, b: Node) -> bool:
+    if not (isinstance(a, Constant) and isinstance(b, Constant)):
+        return False
+    if isinstance(a.value, np.ndarray) and a.source is not b.source:
+        return False  # two arrays of the user's, equal only now
+    return type(a.value) is type(b.value) and bool(np.array_equal(a.value, b.value))
+
+
+def _same_params(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    plain = (str, int, float, tuple, np.dtype, type(None))
+    return a is b or (
+        a.keys() == b.keys() and all(isinstance(v, plain) and v == b[k] for k, v in a.items())
+    )
 
 
 def _is_positive_constant(node: Node) -> bool:

@@ -14,6 +14,7 @@ from adjoint.graph.registry import UFUNCS
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.arithmetic import constant_value, divide, operands_of, subtract
 from adjoint.primitives.scalar import POSITIVE, REAL, UNIT, Elementwise, recognises, row
+from adjoint.primitives.undefined import notice
 
 LN2 = float(np.log(2.0))
 LN10 = float(np.log(10.0))
@@ -57,7 +58,8 @@ degrees = row(np.degrees, lambda x, y: 180.0 / np.pi, latex=r"\frac{{180}}{{\pi}
 def _over_square(a: Any, x1: Any, x2: Any) -> Any:
     # At the origin arctan2 has no derivative; 0 is the convention.
     squares = x1 * x1 + x2 * x2
-    return np.where(squares == 0, 0.0, a / np.where(squares == 0, 1.0, squares))
+    origin = notice(squares == 0, "arctan2(y, x) at (0, 0)")
+    return np.where(origin, 0.0, a / np.where(origin, 1.0, squares))
 
 
 arctan2 = row(
@@ -71,7 +73,8 @@ arctan2 = row(
 
 
 def _over(a: Any, y: Any) -> Any:
-    return np.where(y == 0, 0.0, a / np.where(y == 0, 1.0, y))
+    origin = notice(y == 0, "hypot(x, y) at (0, 0)")
+    return np.where(origin, 0.0, a / np.where(origin, 1.0, y))
 
 
 hypot = row(

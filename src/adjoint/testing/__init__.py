@@ -8,6 +8,7 @@ from adjoint.testing.differences import (
     kink,
     one_sided,
 )
+from adjoint.testing.undefined import warn_undefined
 
 __all__ = [
     "Comparison",
@@ -18,4 +19,5 @@ __all__ = [
     "extrapolated_difference",
     "kink",
     "one_sided",
+    "warn_undefined",
 ]
