@@ -80,7 +80,7 @@ class Path:
         if simple:
             positional, keywords = unflatten(self.arguments.structure, list(map(_spec, leaves)))
             simple = not keywords and _is_plain_input(positional)
-            inputs = list(positional) if simple else inputs
+            inputs = [_in_flat_order(part) for part in positional] if simple else inputs
         outputs = [TypeSpec(n.type.shape, n.type.dtype, not n.type.shape)
                    for n in self.outputs.nodes]  # fmt: skip
         numbers = unflatten(self.outputs.structure, list(range(len(outputs))))
@@ -173,6 +173,16 @@ def _is_plain(numbers: Any) -> bool:
     if type(numbers) in (tuple, list):
         return all(map(_is_plain, numbers))
     return isinstance(numbers, int)
+
+
+def _in_flat_order(tree: Any) -> Any:
+    """The same tree with the keys of dictionaries in the order in which they are flattened, which
+    is the order of the kernel's inputs."""
+    if type(tree) is dict:
+        return {key: _in_flat_order(tree[key]) for key in sorted(tree)}
+    if type(tree) in (tuple, list):
+        return type(tree)(map(_in_flat_order, tree))
+    return tree
 
 
 def _is_plain_input(tree: Any) -> bool:
