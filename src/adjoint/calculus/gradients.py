@@ -12,6 +12,7 @@ from adjoint.errors import ArgumentError, ArgumentValueError, NotScalarError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.binding import adopt
 from adjoint.graph.containers import flatten, tree_map, unflatten
+from adjoint.graph.doubts import require_reasonless
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.sites import describe_site
@@ -194,6 +195,7 @@ def _gradient_leaf(node: Node, ct: Any) -> Any:
 def outward_leaf(value: Any) -> Any:
     """A result seen from outside the scopes that have just closed."""
     if not isinstance(value, Tracer):
+        require_reasonless(value)
         if isinstance(value, np.ndarray) and not value.shape:
             return value[()]  # a number, as NumPy's own functions return it
         if isinstance(value, np.ndarray) and not value.flags.writeable:

@@ -13,6 +13,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from adjoint.graph.doubts import forget_reasons
+
 if TYPE_CHECKING:
     from adjoint.graph.ir import Node
 
@@ -74,6 +76,8 @@ class Scope:
         self.sets: list[ScopeSet] = []
         self.only = ScopeSet(frozenset((self,)))
         if not internal:
+            if not is_tracing():
+                forget_reasons()
             _open.scopes.append(weakref.ref(self))
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from adjoint.errors import UndefinedDerivativeError
 from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.doubts import leave_reason
 from adjoint.graph.registry import register
 from adjoint.graph.sites import here
 from adjoint.primitives.linalg.common import MatrixPrimitive, adjoint, lead_shape, smallest
@@ -64,7 +65,7 @@ class _Quotient(MatrixPrimitive):
 
 class DifferenceQuotient(_Quotient):
     """M_ij / (w_j ± w_i) of a tangent: where the denominator is zero, 0 for M_ij = 0 and else NaN,
-    which reaches only the vectors concerned."""
+    which reaches only the vectors concerned, and is an error if it reaches a result."""
 
     name = "difference_quotient"
 
@@ -72,7 +73,11 @@ class DifferenceQuotient(_Quotient):
         m, w = operands
         d, same = denominators(w, params["sign"])
         out = np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
-        out[np.broadcast_to(_touched(m, same), out.shape)] = np.nan
+        touched = np.broadcast_to(_touched(m, same), out.shape)
+        if np.any(touched):
+            out[touched] = np.nan
+            values = np.broadcast_to(w[..., None, :], touched.shape)[touched]
+            leave_reason(_repeated(params["of"], values))
         return out
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
