@@ -14,7 +14,14 @@ import numpy as np
 from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError, StructureError
 from adjoint.graph.arraytype import ArrayType, describe, type_of
 from adjoint.graph.binding import PYTHON_NUMBERS, constant
-from adjoint.graph.containers import Structure, flatten, leaf_names, numeric_leaf, unflatten
+from adjoint.graph.containers import (
+    Structure,
+    describe_structure,
+    flatten,
+    leaf_names,
+    numeric_leaf,
+    unflatten,
+)
 from adjoint.graph.ir import Graph, Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.sites import describe_site
@@ -69,7 +76,8 @@ def carry_nodes(
     if structure != carry.structure:
         raise StructureError(
             f"{called} needs {who} to return a carry nested like init.",
-            where=f"init: {carry.structure or 'one array'}\nreturned: {structure or 'one array'}",
+            where=f"init: {describe_structure(carry.structure)}\n"
+            f"returned: {describe_structure(structure)}",
         )
     nodes, needed = [], []
     for name, type_, leaf in zip(carry.names, types, leaves, strict=True):

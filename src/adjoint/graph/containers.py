@@ -108,8 +108,22 @@ def require_same_structure(
     if expected != got:
         raise StructureError(
             f"{called} needs {second} nested like {first}.",
-            where=f"{first}: {expected or 'one array'}\n{second}: {got or 'one array'}",
+            where=f"{first}: {describe_structure(expected)}\n{second}: {describe_structure(got)}",
         )
+
+
+def describe_structure(structure: Structure) -> str:
+    """How a container is nested, with a star for each leaf: ``{'a': *, 'b': (*, *)}``."""
+    if structure is None:
+        return "one array"
+    return repr(unflatten(structure, [_Star()] * structure.num_leaves))
+
+
+class _Star:
+    """Stands for a leaf in a message."""
+
+    def __repr__(self) -> str:
+        return "*"
 
 
 def leaf_names(structure: Structure, count: int) -> list[str]:

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from adjoint.graph.ir import Node
 
 
+_OF_OBJECTS = ("dtype('O')", "which has no callable", "could not be safely coerced")
+"""What NumPy says of an array of objects in a function that it does not hand over."""
+
+_OBJECTS_NOTE = (
+    "  if an array of traced numbers, np.array([u, v]), went into this function,\n"
+    "  use np.stack([u, v]), or np.array of `import adjoint.numpy as np`."
+)
+
+
 class _Open(threading.local):
     """The scopes around user code that this thread has opened, innermost last."""
 
@@ -93,12 +102,10 @@ class Scope:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close()
-        if isinstance(error, TypeError) and "dtype('O')" in str(error):
-            # NumPy met an array of traced numbers in a function it does not hand over.
-            error.add_note(
-                "  an array of traced numbers, np.array([u, v]), went into this function;\n"
-                "  use np.stack([u, v]), or np.array of `import adjoint.numpy as np`."
-            )
+        if isinstance(error, TypeError) and any(part in str(error) for part in _OF_OBJECTS):
+            notes = getattr(error, "__notes__", [])
+            if _OBJECTS_NOTE not in notes:
+                error.add_note(_OBJECTS_NOTE)
 
 
 class ScopeSet:

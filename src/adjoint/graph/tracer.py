@@ -96,7 +96,8 @@ class Tracer:
             "for mathematics use np.sin(x) in place of math.sin(x);\n"
             "for a buffer use np.zeros(n, like=x), np.zeros_like(x) or "
             "`import adjoint.numpy as np`;\n"
-            "for a number that carries no derivative use ad.stop_gradient(x).",
+            "for np.mean or np.std of np.array([u, v]) use np.stack([u, v]);\n"
+            "to print it use f'{x}'; to take it out return it, with has_aux=True.",
         )
 
     def __complex__(self) -> complex:
