@@ -115,10 +115,7 @@ class Kernel:
             index = op.params["index"]
             if op in self.schedule.class_of:
                 self.views[op] = _whole(_slot(builder, inputs, index), op)
-        for op in self.program.arrays:
-            strides = tuple(s // op.dtype.itemsize for s in op.value.strides)
-            address = ir.Constant(I64, op.value.ctypes.data).inttoptr(POINTER)
-            self.views[op] = View(address, op.shape, strides, op.dtype)
+        self._read_captured()
         for number, op in enumerate(self.program.outputs):
             if op not in self.views and op.kind != "literal":
                 self.views[op] = _whole(_slot(builder, outputs, number), op)
@@ -143,6 +140,18 @@ class Kernel:
             ir.Constant(I32, FAULT_INDEX),
         )
         builder.ret(code)
+
+    def _read_captured(self) -> None:
+        """Arrays that the function closes over: their addresses are in a table outside."""
+        arrays = self.program.arrays
+        self.captured = [op.value for op in arrays]
+        if not arrays:
+            return
+        table = ir.GlobalVariable(self.module, ir.ArrayType(POINTER, len(arrays)), "captured")
+        for number, op in enumerate(arrays):
+            strides = tuple(s // op.dtype.itemsize for s in op.value.strides)
+            pointer = _slot(self.builder, table, number)
+            self.views[op] = View(pointer, op.shape, strides, op.dtype)
 
     def _choose_calls(self) -> dict[bool, bool]:
         """Whether to call scalar functions, as inlining all of them would take long to compile:

@@ -93,6 +93,7 @@ class Path:
             fallback=fallback,
             result=numbers if plain else "tuple",
             arena_bytes=self.kernel.arena_bytes,
+            captured=self.kernel.captured,
             release_gil=_long(self.program),
             opt_level=opt_level,
             unroll=self.kernel.loop_count <= UNROLLED_LOOPS,

@@ -96,6 +96,7 @@ class Segments:
             fallback=_unused,
             result="tuple",
             arena_bytes=kernel.arena_bytes,
+            captured=kernel.captured,
             opt_level=opt_level,
         )
         self.modules.append(entry.module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import struct
@@ -9,6 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
+from adjoint.codegen import object_cache, support
+from adjoint.codegen.blas_symbols import register_imports
 from adjoint.codegen.entry.entry_ir import STACK_ARENA_LIMIT, EntryPlan, EntryText, entry_ir
 from adjoint.codegen.entry.portable import portable_entry
 from adjoint.codegen.entry.raw import RawKernel
@@ -21,6 +26,7 @@ from adjoint.codegen.entry.spec import (
 )
 from adjoint.codegen.llvm_session import CompiledModule, compile_ir, load_object, when_unloaded
 from adjoint.codegen.numpy_abi import native_abi, why_not_native
+from adjoint.errors import ArgumentValueError, InternalError
 
 _METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
 
@@ -67,6 +73,7 @@ def build_entry(
     object_code: bytes | None = None,
     imports: Sequence[str] | None = None,
     portable: bool = False,
+    captured: Sequence[NDArray[Any]] = (),
 ) -> Entry:
     """Compile the IR `module` and an entry that calls its function `kernel` from Python.
 
@@ -81,6 +88,9 @@ def build_entry(
 
     With `object_code`, which an earlier `Entry.module` had for the same specification, nothing is
     compiled and `module` is not looked at.  `portable` asks for the entry in Python.
+
+    `captured` are arrays whose data the kernel reads: their addresses stand, in order, in the
+    table that it knows as the external symbol `captured`.
 
     >>> ir = '''define i32 @double_it(ptr %in, ptr %out, ptr %arena) {
     ...   %p = load ptr, ptr %in
@@ -110,12 +120,16 @@ def build_entry(
         release_gil=release_gil,
     )
     code = (object_code, imports)
+    levels = (opt_level, unroll)
+    table = (ctypes.c_void_p * max(1, len(captured)))(*(a.ctypes.data for a in captured))
+    kept = (table, tuple(captured))
+    outside = {"captured": ctypes.addressof(table)} if captured else {}
     if native:
-        compiled, call = _native(module, plan, fallback, name, doc, (opt_level, unroll), code)
+        compiled, call = _native(module, plan, fallback, name, doc, levels, code, outside, kept)
     else:
-        compiled = _compiled(module, "", [kernel], {}, (opt_level, unroll), code)
+        compiled = _compiled(module, "", [kernel], outside, levels, code)
     address = compiled.address(kernel)
-    raw = RawKernel(address, plan.inputs, plan.outputs, arena_bytes, compiled.anchor)
+    raw = RawKernel(address, plan.inputs, plan.outputs, arena_bytes, compiled.anchor, kept)
     if not native:
         call = portable_entry(specs, structure, raw, fallback, name)
     return Entry(call, raw, compiled, native)
@@ -132,14 +146,26 @@ def _compiled(
     object_code, imports = code
     if object_code is not None:
         return load_object(object_code, imports=imports, exports=exports, symbols=symbols)
-    return compile_ir(
-        module,
+    text = str(module)
+    key = object_cache.key_of(text, entry, levels) if object_cache.directory() else ""
+    kept = object_cache.load(key) if key else None
+    if kept is not None:
+        with contextlib.suppress(ArgumentValueError, InternalError):
+            support.provide(kept[1])
+            register_imports(kept[1])
+            made = load_object(kept[0], imports=kept[1], exports=exports, symbols=symbols)
+            return replace(made, _source=text, _opt_level=levels[0])
+    made = compile_ir(
+        text,
         opt_level=levels[0],
         unroll=levels[1],
         unoptimised=entry,
         exports=exports,
         symbols=symbols,
     )
+    if key:
+        object_cache.store(key, made.object_code, made.imports)
+    return made
 
 
 def _native(
@@ -150,6 +176,8 @@ def _native(
     doc: str | None,
     levels: tuple[int, bool],
     code: tuple[bytes | None, Sequence[str] | None],
+    outside: dict[str, int],
+    kept: tuple[object, ...],
 ) -> tuple[CompiledModule, Callable[..., Any]]:
     abi = native_abi()
     plan, text = _named_by_content(plan, entry_ir(plan, abi))
@@ -158,12 +186,12 @@ def _native(
     symbols = {**abi.symbols, **{key: id(value) for key, value in objects.items()}}
     symbols["arena"] = ctypes.addressof(spare)
     # In the IR every one of these names has a prefix; the kernel's own names cannot clash.
-    bound = {f"adjoint.{key}": symbols[key] for key in text.names}
+    bound = {f"adjoint.{key}": symbols[key] for key in text.names} | outside
     exports = [plan.kernel, plan.name]
     compiled = _compiled(module, text.ir, exports, bound, levels, code)
     if plan.arena_bytes > STACK_ARENA_LIMIT:
         when_unloaded(compiled.anchor, _free_arena, spare)
-    held = (compiled.anchor, spare, *objects.values())
+    held = (compiled.anchor, spare, *kept, *objects.values())
     return compiled, _builtin(compiled.address(plan.name), name, doc, held)
 
 

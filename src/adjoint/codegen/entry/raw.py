@@ -32,6 +32,7 @@ class RawKernel:
     outputs: tuple[TypeSpec, ...]
     arena_bytes: int
     anchor: NDArray[np.uint8]
+    kept: object = None
 
     def __call__(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> int:
         sources = _pointers("input", inputs, self.inputs, writeable=False)
