@@ -232,7 +232,7 @@ def batch(self: Any, operands: tuple[Any, ...], batched: Flags, size: int, **par
 # -- its reverse sweep ----------------------------------------------------------------------------
 
 
-def _without_backward(params: Params) -> tuple[Params, Flags, Flags]:
+def without_backward(params: Params) -> tuple[Params, Flags, Flags]:
     """The parameters of the loop itself, its active carries, and the wanted captured values."""
     loop = {k: v for k, v in params.items() if k not in ("backward", "active", "summed", "mask")}
     return loop, params["active"], params["summed"]
@@ -248,7 +248,7 @@ def sweep_jvp(
     self: Any, out: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **params: Any
 ) -> Any:
     """The reverse sweep of the joint loop, with cotangents (ċ, c)."""
-    loop, active, wanted = _without_backward(params)
+    loop, active, wanted = without_backward(params)
     count = len(primals) - sum(active)
     operands = known(primals)
     values, cts = operands[:count], operands[count:]
@@ -273,7 +273,7 @@ def sweep_pull_back(
     **params: Any,
 ) -> list[Any]:
     """For s the reverse sweep of the joint loop, for c the joint loop itself."""
-    loop, active, marked = _without_backward(params)
+    loop, active, marked = without_backward(params)
     count, tests = len(primals) - sum(active), params["tests"]
     operands = known(primals)
     values, seeds = operands[:count], operands[count:]
@@ -302,7 +302,7 @@ def sweep_batch(
     self: Any, operands: tuple[Any, ...], batched: Flags, size: int, **params: Any
 ) -> Any:
     """The reverse sweep of the batched loop; every example has a cotangent of its own."""
-    loop, active, wanted = _without_backward(params)
+    loop, active, wanted = without_backward(params)
     count, tests = len(operands) - sum(active), params["tests"]
     first = tests + params["captured"]
     own = [False] * tests + list(wanted) + [True] * (count - first)
