@@ -29,7 +29,7 @@ help:
 	@echo '  make format    lay out the code; make format-check only asks'
 	@echo '  make types     mypy, strict'
 	@echo '  make floors    do imports go down floors only?'
-	@echo '  make docs      run the README, the documentation and the docstrings'
+	@echo '  make docs      run every example, draw the pictures, build site/index.html'
 	@echo '  make bench     compare with other libraries (installs them)'
 	@echo '  make check     all that a change has to pass'
 	@echo '  make clean     remove caches and builds ($(VENV) stays)'
@@ -61,8 +61,12 @@ format-check: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(PY) -m mypy
 
-docs: $(VENV)/.installed-dev
-	$(TEST_ENV) $(PY) -m pytest -q README.md src/adjoint $(wildcard docs)
+docs: $(VENV)/.installed-dev $(VENV)/.installed-docs
+	$(TEST_ENV) $(PY) -m pytest -q README.md src/adjoint docs
+	$(TEST_ENV) $(PY) docs/pictures/chapters.py
+	$(TEST_ENV) $(PY) docs/functions.py
+	$(PY) -m sphinx -q -W --keep-going -b html docs site
+	@echo 'open site/index.html'
 
 bench: $(VENV)/.installed-bench
 	$(TEST_ENV) $(PY) -m benchmarks

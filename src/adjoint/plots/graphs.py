@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.patheffects import withStroke
 
 if TYPE_CHECKING:
     from adjoint.printing.drawing import ComputationGraph
@@ -33,7 +34,8 @@ def save_png(graph: ComputationGraph, target: Path) -> None:
             arrowprops={"arrowstyle": "-|>", "color": "#555566", "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
     for x, y, text in graph.labels(where):
-        axes.text(x, y, text, color="#aa3333", fontsize=7)
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axes.text(x, y, text, color="#aa3333", fontsize=7, path_effects=halo)
     for i, step in enumerate(graph.steps):
         x, y = where[i]
         axes.add_patch(

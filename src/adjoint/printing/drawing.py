@@ -163,7 +163,8 @@ class ComputationGraph:
         parts += [self._svg_edge(where, a, b) for a, b in self.edges]
         parts += [self._svg_box(where[i], s) for i, s in enumerate(self.steps)]
         parts += [
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="#a33" font-size="11">{html.escape(text)}</text>'
+            f'<text x="{x:.1f}" y="{y:.1f}" fill="#a33" font-size="11" stroke="#fff" '
+            f'stroke-width="4" paint-order="stroke">{html.escape(text)}</text>'
             for x, y, text in self.labels(where)
         ]
         return "\n".join([*parts, "</svg>"])

@@ -1,0 +1,124 @@
+"""The documentation is whole: chapters, pictures, one example per exception, a generated table.
+
+The examples themselves run as doctests; see `testpaths` and `--doctest-glob` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from adjoint import errors
+from adjoint.cli.inventory import inventory
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+ROWS = {
+    "A_one_variable": 4, "B_many_variables": 4, "C_vector_fields": 4, "D_matrices": 4,
+    "F_automatic_differentiation": 5, "G_higher_order": 3, "H_linearisation": 3,
+}  # fmt: skip
+GENERATED = {"functions.md"}
+
+
+def script(path: str) -> ModuleType:
+    """A script of the documentation, imported without running it."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, DOCS / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def sections(page: str) -> dict[str, str]:
+    """The text below each heading of the second level."""
+    parts = re.split(r"^## (.+)$", page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def exceptions() -> list[str]:
+    return [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception) and name != "AdjointError"
+    ]
+
+
+@pytest.mark.parametrize(("chapter", "rows"), ROWS.items())
+def test_each_row_of_a_chapter_has_examples(chapter: str, rows: int) -> None:
+    found = sections(text(f"{chapter}.md"))
+    letter = chapter[0]
+    assert [title.split(".")[0] for title in found] == [f"{letter}{k}" for k in range(1, rows + 1)]
+    without = [title for title, body in found.items() if not examples(body)]
+    assert not without, f"{chapter} has no example in {without}"
+
+
+def examples(body: str) -> list[doctest.Example]:
+    """The examples of a page that expect something."""
+    return [e for e in doctest.DocTestParser().get_examples(body) if e.want]
+
+
+def test_each_exception_has_an_example_that_raises_it() -> None:
+    found = sections(text("errors.md"))
+    assert sorted(found) == sorted(exceptions())
+    for name, body in found.items():
+        assert any(name in example.want for example in examples(body)), f"{name} is not raised"
+
+
+def test_the_class_and_the_page_agree_on_the_built_in() -> None:
+    for name, body in sections(text("errors.md")).items():
+        for built_in in re.findall(r"`([A-Z]\w+Error)`", body.split("```")[0]):
+            parent = getattr(__import__("builtins"), built_in)
+            assert issubclass(getattr(errors, name), parent), f"{name} is no {built_in}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_code_blocks_end_with_an_empty_line(page: Path) -> None:
+    """Otherwise the fence is read as part of the expected output."""
+    lines = page.read_text("utf-8").splitlines()
+    inside = False
+    for number, line in enumerate(lines):
+        if line == "```python":
+            inside = True
+        elif line == "```" and inside:
+            assert not lines[number - 1], f"{page.name}:{number} has no empty line before the fence"
+            inside = False
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = text("index.md")
+    listed = {name for block in re.findall(r"```\{toctree\}(.*?)```", index, re.DOTALL)
+              for name in re.findall(r"^\w+$", block, re.MULTILINE)}  # fmt: skip
+    pages = {page.stem for page in PAGES} - {"index"} | {Path(name).stem for name in GENERATED}
+    assert listed == pages
+
+
+def test_every_picture_is_made_and_shown(tmp_path: Path) -> None:
+    made = {path.name for path in script("pictures/chapters.py").main(tmp_path)}
+    shown = re.findall(r"!\[.+?\]\(pictures/made/(\S+?)\)", "".join(p.read_text() for p in PAGES))
+    assert sorted(shown) == sorted(made)
+    assert all((tmp_path / name).read_text("utf-8").rstrip().endswith("</svg>") for name in made)
+
+
+def test_pictures_are_the_same_every_time(tmp_path: Path) -> None:
+    chapters = script("pictures/chapters.py")
+    first, second = tmp_path / "1.svg", tmp_path / "2.svg"
+    for path in (first, second):
+        chapters.secants().savefig(path, metadata=chapters.METADATA)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_table_of_functions_says_what_the_registry_does() -> None:
+    functions = script("functions.py")
+    entries = inventory("np.tanh")
+    table = functions.as_markdown(entries)
+    assert "| `np.tanh` | elementwise | yes | yes | yes | yes | yes |" in table
+    assert functions.counts(entries).startswith("1 functions; of these forward 1, reverse 1,")
