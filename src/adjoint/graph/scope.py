@@ -19,13 +19,19 @@ if TYPE_CHECKING:
     from adjoint.graph.ir import Node
 
 
-_OF_OBJECTS = ("dtype('O')", "which has no callable", "could not be safely coerced")
-"""What NumPy says of an array of objects in a function that it does not hand over."""
-
 _OBJECTS_NOTE = (
     "  if an array of traced numbers, np.array([u, v]), went into this function,\n"
     "  use np.stack([u, v]), or np.array of `import adjoint.numpy as np`."
 )
+_NOTES = {
+    # What NumPy says of an array of objects in a function that it does not hand over.
+    "dtype('O')": _OBJECTS_NOTE,
+    "which has no callable": _OBJECTS_NOTE,
+    "could not be safely coerced": _OBJECTS_NOTE,
+    "'TracedScalar' object is not subscriptable": "  a traced number has no index: use "
+    "np.reshape(x, (1,)) for x[None], np.expand_dims(x, 0), or x itself for x[()].",
+}
+"""The ways out of errors that do not come from here: part of the message, and the note."""
 
 
 class _Open(threading.local):
@@ -102,10 +108,10 @@ class Scope:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close()
-        if isinstance(error, TypeError) and any(part in str(error) for part in _OF_OBJECTS):
-            notes = getattr(error, "__notes__", [])
-            if _OBJECTS_NOTE not in notes:
-                error.add_note(_OBJECTS_NOTE)
+        if isinstance(error, TypeError):
+            for part, note in _NOTES.items():
+                if part in str(error) and note not in getattr(error, "__notes__", ()):
+                    error.add_note(note)
 
 
 class ScopeSet:

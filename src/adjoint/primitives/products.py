@@ -16,7 +16,7 @@ from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import contract, letter
-from adjoint.primitives.selection import convert
+from adjoint.primitives.selection import cast, convert
 from adjoint.primitives.shaping import array, normalize_axis, permute, plain_reshape, write_out
 from adjoint.primitives.subscripts import explicit
 
@@ -187,12 +187,15 @@ def vdot(a: Any, b: Any, /) -> Any:
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any) -> Any:
+def einsum(
+    *operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None,
+    casting: Any = "safe", order: Any = "K",
+) -> Any:  # fmt: skip
     """``np.einsum`` with subscripts or index lists, ellipses and repeated indices."""
     spec, arrays = explicit(operands)
+    if dtype is not None:
+        arrays = [cast(a, dtype, casting) for a in arrays]
     result = contract(spec, *arrays)
-    if kwargs.get("dtype") is not None:
-        result = convert(result, kwargs["dtype"])
     return result if out is None else write_out(out, result)
 
 

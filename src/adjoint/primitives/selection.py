@@ -232,6 +232,18 @@ def convert(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else CONVERT(x, dtype=dtype)
 
 
+def cast(x: Any, dtype: Any, casting: Any) -> Any:
+    """A change of dtype that NumPy's casting rule has to allow."""
+    x = adopt(x)
+    x = x if isinstance(x, Tracer) else np.asarray(x)
+    if dtype is None:
+        return x
+    dtype = np.dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(f"cannot cast from {x.dtype} to {dtype} by the rule {casting!r}")
+    return convert(x, dtype)
+
+
 def _conjugate(x: Any) -> Any:
     x = adopt(x)
     return CONJUGATE(x) if x.dtype.kind == "c" else row_positive(x)

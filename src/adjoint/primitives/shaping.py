@@ -17,6 +17,7 @@ from adjoint.graph.sites import here
 from adjoint.graph.tracer import TracedArray, Tracer
 from adjoint.graph.views import as_view, layout
 from adjoint.primitives.contraction import Sizes, contract, letter
+from adjoint.primitives.selection import cast
 
 
 class Reshape(Primitive):
@@ -242,9 +243,13 @@ def normalize_axis(axis: Any, ndim: int) -> int:
     return place % ndim
 
 
-def _operands(arrays: Any, dtype: Any) -> list[Any]:
-    parts = [np.asarray(a) if not isinstance(a, Tracer) else a for a in map(adopt, arrays)]
-    return parts if dtype is None else [p.astype(dtype) for p in parts]
+def _operands(arrays: Any, dtype: Any, casting: str) -> list[Any]:
+    if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):
+        raise ValueError(
+            "casting must be one of 'no', 'equiv', 'safe', 'same_kind', or 'unsafe' "
+            f"(got {casting!r})"
+        )
+    return [cast(a, dtype, casting) for a in arrays]
 
 
 @implements(np.concatenate)
@@ -252,7 +257,7 @@ def concatenate(
     arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """``np.concatenate``."""
-    parts = _operands(arrays, dtype)
+    parts = _operands(arrays, dtype, casting)
     if axis is None:
         parts, axis = [np.ravel(p) for p in parts], 0
     result = CONCATENATE(*parts, axis=normalize_axis(axis, parts[0].ndim))
@@ -264,7 +269,7 @@ def stack(
     arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """``np.stack``."""
-    parts = _operands(arrays, dtype)
+    parts = _operands(arrays, dtype, casting)
     if not parts:
         raise ValueError("need at least one array to stack")
     result = STACK(*parts, axis=normalize_axis(axis, parts[0].ndim + 1))
