@@ -383,7 +383,7 @@ RULES.update({
 _FOLDER = __package__ or ""
 LATE_RULES.update(
     dict.fromkeys(
-        ("solve", "solve_triangular", "inv", "solve_sylvester", "solve_discrete_lyapunov",
+        ("solve", "solve_triangular", "lstsq", "inv", "solve_sylvester", "solve_discrete_lyapunov",
          "difference_quotient", "pulled_quotient", "matrix_function", "det", "cofactor"),
         f"{_FOLDER}.linear_algebra",
     )

@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.graph.binding import variable
 from adjoint.graph.ir import Node
+from adjoint.graph.scope import Scope
 from adjoint.primitives.linalg.common import adjoint
+from adjoint.primitives.linalg.inverses import PINV
+from adjoint.primitives.linalg.least_squares import cutoff
 from adjoint.transforms.taylor.series import (
     Coefficient,
     Joint,
@@ -21,6 +25,7 @@ from adjoint.transforms.taylor.series import (
     splits,
     total,
 )
+from adjoint.transforms.taylor.walk import series_of
 
 Inputs = list[Series]
 
@@ -106,6 +111,23 @@ def quotient(node: Node, out: Any, inputs: Inputs) -> Series:
         return None if rest is None else node.primitive(rest, w[0], **node.params)
 
     return defined(out, coefficient)
+
+
+def least_squares(node: Node, out: Any, inputs: Inputs) -> Series:
+    """X = A⁺ B, with the series of A⁺ from its own rule: that of the solution asks for solutions
+    of three other systems, and each of these for more."""
+    a, b = inputs
+    if a.constant:
+        return Series(out, lambda k: _applied(node, a[0], b[k]))
+    with Scope("taylor", internal=True) as scope:
+        unknown = variable(scope, a[0])
+        inverse = PINV(unknown, hermitian=False, rtol=cutoff(a[0], node.params["rcond"]))
+    (series,) = series_of([inverse.node], {unknown.node: a}, 0, scope)
+    return Series(out, lambda k: matmuls(series, b, k))
+
+
+def _applied(node: Node, a: Any, right: Coefficient) -> Coefficient:
+    return None if right is None else node.primitive(a, right, **node.params)
 
 
 # -- functions of a matrix ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ RULES.update({
     "solve": equations.solve,
     "solve_triangular": equations.solve,
     "inv": lambda node, out, inputs: equations.inverse_of(inputs[0], out),
+    "lstsq": equations.least_squares,
     "solve_sylvester": equations.sylvester,
     "solve_discrete_lyapunov": equations.lyapunov,
     "difference_quotient": equations.quotient,
