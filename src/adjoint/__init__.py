@@ -21,6 +21,7 @@ if _typing.TYPE_CHECKING:
     from adjoint.calculus.control import checkpoint, cond, scan, stop_gradient, while_loop
     from adjoint.calculus.custom import custom_derivative
     from adjoint.calculus.differences import convergence_table, difference_quotient
+    from adjoint.calculus.formulas import formula, latex, source
     from adjoint.calculus.jets import jet
     from adjoint.calculus.series import TaylorPolynomial, taylor
     from adjoint.calculus.shapes import chain, dimension_report
@@ -41,8 +42,11 @@ _LAZY = {
     "difference_quotient": "adjoint.calculus.differences",
     "dimension_report": "adjoint.calculus.shapes",
     "explain": "adjoint.printing.trace_table",
+    "formula": "adjoint.calculus.formulas",
     "jet": "adjoint.calculus.jets",
+    "latex": "adjoint.calculus.formulas",
     "scan": "adjoint.calculus.control",
+    "source": "adjoint.calculus.formulas",
     "steepest_ascent": "adjoint.calculus.ascent",
     "stop_gradient": "adjoint.calculus.control",
     "taylor": "adjoint.calculus.series",
@@ -65,6 +69,7 @@ __all__ = [
     "dimension_report",
     "directional",
     "explain",
+    "formula",
     "grad",
     "graph",
     "hessian",
@@ -72,6 +77,7 @@ __all__ = [
     "jacobian",
     "jet",
     "jvp",
+    "latex",
     "linearize",
     "partial",
     "scan",

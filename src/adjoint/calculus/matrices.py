@@ -16,13 +16,15 @@ from adjoint.errors import (
     UnknownNameError,
     nearest,
 )
-from adjoint.graph.binding import variable
+from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import VARIABLE, as_tracer, constant, variable
 from adjoint.graph.containers import unflatten
-from adjoint.graph.ir import Node
+from adjoint.graph.ir import NO_PARAMS, Node
 from adjoint.graph.scope import Scope
-from adjoint.graph.tracer import Tracer
+from adjoint.graph.tracer import Tracer, wrap
 from adjoint.graph.tracing import Outputs, Variables, require_callable
-from adjoint.transforms.batching import batch
+from adjoint.primitives.contraction import LETTERS, contract
+from adjoint.transforms.batching import batch, replay
 from adjoint.transforms.forward import pushforward
 from adjoint.transforms.reverse import pullback
 
@@ -168,6 +170,9 @@ def _from_front(dot: Any, tangent: Node, x: Node, y: Node, inner: Scope, unit: c
     shape = y.type.shape + x.type.shape
     if dot is None or not isinstance(dot, Tracer) or not x.type.size:
         return np.zeros(shape, np.result_type(y.type.dtype, x.type.dtype))
+    if x.value is None and unit == 1.0:
+        first, rank = over_unit_arrays(dot.node, tangent, x, inner), len(x.type.shape)
+        return np.moveaxis(first, tuple(range(rank)), tuple(range(-rank, 0)))
     (columns,) = batch([dot.node], {tangent: _basis(x, unit)}, x.type.size, inner)
     return np.reshape(np.moveaxis(columns, 0, -1), shape)
 
@@ -193,8 +198,31 @@ def _from_back(found: Any, ct: Node, x: Node, y: Node, inner: Scope) -> Any:
     shape = y.type.shape + x.type.shape
     if found is None or not isinstance(found, Tracer) or not y.type.size:
         return np.zeros(shape, x.type.dtype)
+    if y.value is None:
+        return over_unit_arrays(found.node, ct, y, inner)
     (rows,) = batch([found.node], {ct: _basis(y)}, y.type.size, inner)
     return np.reshape(rows, shape)
+
+
+def over_unit_arrays(result: Node, unknown: Node, like: Node, scope: Scope) -> Any:
+    """A linear function of one unknown for every unit array of its shape, whose axes come first.
+
+    One axis at a time, E_ij = e_i e_jᵀ, with symbolic deltas in place of identity matrices: where
+    values are unknown nothing is multiplied out, and simplification removes the deltas.
+    """
+    shape, dtype = like.type.shape, like.type.dtype
+    for axis, n in enumerate(shape):
+        with _unknown("jacobian(f)") as inner:
+            rest = variable(inner, None, ArrayType(shape[axis + 1 :], dtype))
+            names = LETTERS[1 : len(shape) - axis]
+            unit = contract(f"{names}->aa{names}", rest, sizes=(("a", n),))
+            (found,) = batch([result], {unknown: unit}, n, scope)
+            result, unknown, scope = as_tracer(found).node, rest.node, inner
+    # Of unknown value, so that the deltas stay symbols and are not evaluated.
+    one, type_ = constant(np.ones((), dtype)[()]), ArrayType((), dtype)
+    unit = wrap(Node(VARIABLE, (one,), NO_PARAMS, None, like.scopes, None, type_))
+    found = replay([result], {unknown: unit}, scope)[0]
+    return np.moveaxis(found, tuple(range(len(shape))), tuple(range(len(shape)))[::-1])
 
 
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:

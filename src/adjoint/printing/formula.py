@@ -1,0 +1,201 @@
+"""Formula: what `formula(f)` returns, an object that prints as text, LaTeX and source code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from adjoint.errors import ArgumentValueError, UnknownNameError, nearest
+from adjoint.printing.latex import Latex, symbol_latex
+from adjoint.printing.names import LETTERS, ascii_name
+from adjoint.printing.parts import UNREADABLE, Layout, lay_out
+from adjoint.printing.precedence import Add, Indexed, Tree
+from adjoint.printing.python import HELPERS, Python
+from adjoint.printing.unicode import Unicode, symbol_text
+from adjoint.simplify.cost import Cost, cost_of
+from adjoint.simplify.expression import Expr, Symbol, walk
+
+TARGETS = {
+    "numpy": "import numpy as np\n",
+    "jax": 'import jax\nimport jax.numpy as np\n\njax.config.update("jax_enable_x64", True)\n',
+}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function or a derivative in closed form.
+
+    ``str(formula)`` is Unicode text, `latex` LaTeX (notebooks show it by themselves), `source` a
+    standalone NumPy function.  ``before`` and ``after`` are the cost of evaluating the function
+    as it was traced, and as it is printed.
+
+    Attributes
+    ----------
+    name: the name of the function in `source`.
+    parameters: its parameters.
+    results: the simplified expressions, one per array that the function returns.
+    labels: how each of them is reached in what the function returns.
+    rows: which of them are rows (numerator layout).
+    sizes: the names of dimensions, by their length.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    results: tuple[Expr, ...]
+    labels: tuple[str, ...]
+    rows: tuple[bool, ...]
+    sizes: dict[int, str]
+    before: Cost
+    shapes: dict[str, tuple[int, ...]]
+    pack: str = "one"
+    arrays: dict[str, Any] = field(default_factory=dict)
+
+    # -- text -------------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The formula as trees of notation."""
+        taken = [e.name for e in walk(self.results) if isinstance(e, Symbol)]
+        taken += [*self.parameters, *self.sizes.values()]
+        return lay_out(self.results, taken, self.rows, Unicode(self.sizes))
+
+    def __str__(self) -> str:
+        printer, layout = Unicode(self.sizes), self.layout
+        lines = []
+        for label, tree in zip(self.labels, layout.results, strict=True):
+            text = _with_axes(printer(tree), tree)
+            lines.append(f"{label} = {text}" if label else text)
+        lead = "where "
+        for part in layout.parts:
+            lines.append(f"{lead}{symbol_text(part.name)} = {printer(part.tree)}")
+            lead = "      "
+        text = "\n".join(lines)
+        if len(text) > UNREADABLE:
+            head = f"(too long to read as one formula: {len(layout.parts)} named parts)"
+            return f"{head}\n{text}"
+        return text
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def latex(self) -> str:
+        """The formula in LaTeX, without dollar signs."""
+        printer, layout = Latex(self.sizes), self.layout
+        lines = [
+            (rf"\mathtt{{{label}}} = " if label else "") + printer(tree)
+            for label, tree in zip(self.labels, layout.results, strict=True)
+        ]
+        lead = r"\text{where } "
+        for part in layout.parts:
+            lines.append(f"{lead}{symbol_latex(part.name)} = {printer(part.tree)}")
+            lead = ""
+        if len(lines) == 1:
+            return lines[0]
+        return r"\begin{gathered}" + r" \\ ".join(lines) + r"\end{gathered}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    @cached_property
+    def after(self) -> Cost:
+        """The cost of evaluating the formula."""
+        return cost_of(self.results)
+
+    def cost(self) -> str:
+        """Floating-point operations and bytes before and after simplification, as text."""
+        return f"traced:     {self.before}\nsimplified: {self.after}"
+
+    # -- source -----------------------------------------------------------------------------
+
+    def source(self, target: str = "numpy") -> str:
+        """A Python function that computes the formula with NumPy (or JAX) and nothing else.
+
+        Arrays that f closed over are parameters; vectors are one-dimensional.
+        """
+        if target not in TARGETS:
+            close = nearest(target, TARGETS) or ["numpy"]
+            raise UnknownNameError(
+                f"source(f, target) knows {', '.join(TARGETS)}; got {target!r}.",
+                hint=f"use target={close[0]!r}.",
+            )
+        printer = Python(self.sizes, (self.name, *self.parameters))
+        body = [
+            f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
+            for part in self.layout.parts
+        ]
+        body.append(f"    return {self._returned(printer)}")
+        sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
+        doc = str(self).replace("\\", "\\\\").replace('"""', "'''")
+        lines = [
+            f"def {self.name}({', '.join(self.parameters)}):",
+            f'    """{_indented(doc)}"""',
+            *sizes,
+            *body,
+        ]
+        head = TARGETS[target]
+        if "special" in printer.helpers:
+            package = "jax.scipy" if target == "jax" else "scipy"
+            head += f"from {package} import special\n"
+        helpers = [
+            "\n\n" + HELPERS[h].replace(f"def {h}(", f"def {printer.helper(h)}(")
+            for h in printer.helpers
+            if h in HELPERS
+        ]
+        return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
+
+    def _returned(self, printer: Python) -> str:
+        texts = [printer(t) for t in self.layout.results]
+        if self.pack == "one":
+            return texts[0]
+        if self.pack == "tuple":
+            return "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")"
+        if self.pack == "list":
+            return f"[{', '.join(texts)}]"
+        if self.pack == "dict":
+            pairs = zip(self.labels, texts, strict=True)
+            return "{" + ", ".join(f"{label[1:-1]}: {t}" for label, t in pairs) + "}"
+        raise ArgumentValueError(
+            "source(f) needs f to return an array, or a tuple, a list or a dict of arrays.",
+            hint="return a tuple.",
+        )
+
+    def _size_of(self, name: str) -> str:
+        wanted = next(n for n, text in self.sizes.items() if text == name)
+        for parameter, shape in self.shapes.items():
+            if wanted in shape and parameter in self.parameters:
+                return f"{parameter}.shape[{shape.index(wanted)}]"
+        raise ArgumentValueError(
+            f"source(f) needs the dimension {name}, which no array in the formula has.",
+            hint="give the shapes as numbers.",
+        )
+
+    def function(self) -> Any:
+        """The function that `source` defines, ready to be called."""
+        scope: dict[str, Any] = {"np": np}
+        exec(self.source(), scope)
+        return scope[self.name]
+
+
+def _with_axes(text: str, tree: Tree) -> str:
+    """In index notation the letters of the result are named first."""
+    for part in [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]:
+        if isinstance(part, Indexed):
+            return f"[{','.join(part.out)}] ↦ {text}"
+    return text
+
+
+def _spelled(name: str) -> str:
+    greek = {v: k for k, v in LETTERS.items()}
+    return greek.get(name, name)
+
+
+def _indented(text: str) -> str:
+    lines: Sequence[str] = text.split("\n")
+    return lines[0] if len(lines) == 1 else "\n    ".join(lines) + "\n    "
+
+
+__all__ = ["Formula"]

@@ -1,0 +1,210 @@
+"""Formulas as LaTeX, for notebooks and papers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from adjoint.printing.names import LETTERS, parts_of, sized
+from adjoint.printing.precedence import (
+    POWER,
+    PRODUCT,
+    QUOTIENT,
+    SCALAR,
+    SUM,
+    Add,
+    Call,
+    Chain,
+    Entry,
+    Flip,
+    Hadamard,
+    Identity,
+    Indexed,
+    Inverse,
+    Kron,
+    Literal,
+    Name,
+    Norm,
+    Number,
+    Ones,
+    Pow,
+    Quotient,
+    Root,
+    Times,
+    Tree,
+)
+from adjoint.simplify.exact import Coefficient
+
+COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
+PLAIN_GREEK = frozenset("ο")
+OPERATORS = {
+    "tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "det": r"\det",
+    "sum": r"\operatorname{sum}", "softmax": r"\operatorname{softmax}",
+    "logsumexp": r"\operatorname{logsumexp}", "expit": r"\sigma",
+    "where": r"\operatorname{where}", "exp": r"\exp", "log": r"\log", "sin": r"\sin",
+    "cos": r"\cos", "tan": r"\tan", "sinh": r"\sinh", "cosh": r"\cosh", "tanh": r"\tanh",
+    "max": r"\max", "min": r"\min",
+}  # fmt: skip
+INFIX = {
+    "greater": ">", "greater_equal": r"\geq", "less": "<", "less_equal": r"\leq", "equal": "=",
+    "not_equal": r"\neq",
+}  # fmt: skip
+
+
+class Latex:
+    """The printer; ``sizes`` are the names of dimensions by their length."""
+
+    def __init__(self, sizes: dict[int, str] | None = None) -> None:
+        self.sizes = sizes or {}
+
+    def __call__(self, tree: Tree, level: int = SUM) -> str:
+        rule: Callable[[Any], str] = getattr(self, "_" + type(tree).__name__.lower())
+        text = rule(tree)
+        return rf"\left({text}\right)" if self._level(tree) < level else text
+
+    def _level(self, tree: Tree) -> int:
+        if isinstance(tree, Number | Times):
+            value = tree.value if isinstance(tree, Number) else tree.coefficient
+            if not isinstance(value, complex) and value < 0:
+                return SUM
+        return POWER + 1 if isinstance(tree, Quotient) else tree.level
+
+    # -- leaves -----------------------------------------------------------------------------
+
+    def _name(self, tree: Name) -> str:
+        return symbol_latex(tree.text, bold=tree.kind != SCALAR)
+
+    def _number(self, tree: Number) -> str:
+        return number_latex(tree.value, self.sizes)
+
+    def _identity(self, tree: Identity) -> str:
+        return "I"
+
+    def _ones(self, tree: Ones) -> str:
+        return r"\mathbf{1}"
+
+    def _norm(self, tree: Norm) -> str:
+        return rf"\left\|{self(tree.tree)}\right\|" + ("_F" if tree.tree.kind == "matrix" else "")
+
+    # -- operators ----------------------------------------------------------------------------
+
+    def _add(self, tree: Add) -> str:
+        text = ""
+        for sign, part in tree.parts:
+            shown = self(part, QUOTIENT if sign < 0 else SUM)
+            if not text:
+                text = f"-{shown}" if sign < 0 else shown
+            else:
+                text += f" - {shown}" if sign < 0 else f" + {shown}"
+        return text
+
+    def _times(self, tree: Times) -> str:
+        parts = [self(p, PRODUCT) for p in tree.parts]
+        for k, p in enumerate(tree.parts):
+            if isinstance(p, Chain) and p.kind == SCALAR and len(parts) > 1:
+                parts[k] = rf"\left({parts[k]}\right)"
+        if tree.coefficient == 1:
+            return " ".join(parts)
+        sign = "-" if tree.coefficient == -1 else number_latex(tree.coefficient, self.sizes) + r"\,"
+        return sign + " ".join(parts)
+
+    def _chain(self, tree: Chain) -> str:
+        return " ".join(self(p, PRODUCT) for p in tree.parts)
+
+    def _flip(self, tree: Flip) -> str:
+        if isinstance(tree.tree, Inverse):
+            return rf"{self(tree.tree.tree, POWER + 1)}^{{-\top}}"
+        return rf"{self(tree.tree, POWER + 1)}^\top"
+
+    def _inverse(self, tree: Inverse) -> str:
+        return f"{self(tree.tree, POWER + 1)}^{{-1}}"
+
+    def _hadamard(self, tree: Hadamard) -> str:
+        return r" \odot ".join(self(p, PRODUCT) for p in tree.parts)
+
+    def _kron(self, tree: Kron) -> str:
+        sides = [
+            rf"\left({self(t)}\right)" if isinstance(t, Chain | Add) else self(t)
+            for t in (tree.left, tree.right)
+        ]
+        return r" \otimes ".join(sides)
+
+    def _quotient(self, tree: Quotient) -> str:
+        return rf"\frac{{{self(tree.top)}}}{{{self(tree.bottom)}}}"
+
+    def _pow(self, tree: Pow) -> str:
+        exponent = self(tree.exponent)
+        if isinstance(tree.base, Call) and tree.base.name in OPERATORS:
+            args = ", ".join(self(a) for a in tree.base.args)
+            return rf"{OPERATORS[tree.base.name]}^{{{exponent}}}\left({args}\right)"
+        base = self(tree.base, POWER + 1)
+        if isinstance(tree.base, Quotient):
+            base = rf"\left({base}\right)"
+        return f"{base}^{{{exponent}}}"
+
+    def _root(self, tree: Root) -> str:
+        return rf"\sqrt{{{self(tree.tree)}}}"
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def _call(self, tree: Call) -> str:
+        args = [self(a) for a in tree.args]
+        if tree.name in INFIX:
+            return f"{args[0]} {INFIX[tree.name]} {args[1]}"
+        if tree.name in ("abs", "absolute"):
+            return rf"\left|{args[0]}\right|"
+        if tree.extra == "logdet":
+            return rf"\log {args[0]}"
+        if tree.name == "exp" and tree.kind == SCALAR:
+            return f"e^{{{args[0]}}}"
+        name = OPERATORS.get(tree.name)
+        if name is None and tree.latex and "{0}" in tree.latex:
+            return tree.latex.format(*(rf"\left({a}\right)" for a in args))
+        escaped = tree.name.replace("_", r"\_")
+        shown = name or rf"\operatorname{{{escaped}}}"
+        return rf"{shown}\left({', '.join(args)}\right)"
+
+    def _literal(self, tree: Literal) -> str:
+        return r"\left[" + ",\\; ".join(self(p) for p in tree.parts) + r"\right]"
+
+    def _entry(self, tree: Entry) -> str:
+        return f"{self(tree.tree, POWER)}_{{{tree.index[1:-1]}}}"
+
+    def _indexed(self, tree: Indexed) -> str:
+        used = "".join(letters for _, letters in tree.factors)
+        summed = sorted(set(used) - set(tree.out))
+        parts = []
+        for f, letters in tree.factors:
+            name = r"\delta" if isinstance(f, Name) and f.text == "δ" else self(f, POWER)
+            parts.append(f"{name}_{{{letters}}}" if letters else name)
+        number = "" if tree.coefficient == 1 else number_latex(tree.coefficient, self.sizes) + r"\,"
+        return number + (rf"\sum_{{{','.join(summed)}}} " if summed else "") + " ".join(parts)
+
+
+def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
+    """A number; a fraction upright where it is short."""
+    if not isinstance(value, Fraction):
+        return f"{value:.6g}"
+    sign = "-" if value < 0 else ""
+    top, bottom = (part.replace("·", r" \cdot ") for part in sized(abs(value), sizes))
+    if bottom == "1":
+        return sign + top
+    short = f"{float(abs(value)):.12g}"
+    if top.isdigit() and bottom.isdigit() and len(short) <= 5 and value.denominator > 10:
+        return sign + short
+    return rf"{sign}\tfrac{{{top}}}{{{bottom}}}"
+
+
+def symbol_latex(name: str, bold: bool = False) -> str:
+    """A Python name: ``theta_1`` is θ with index 1."""
+    stem, index = parts_of(name)
+    greek = LETTERS.get(stem, stem)
+    if greek in COMMANDS:
+        shown = "\\" + COMMANDS[greek]
+    elif len(stem) == 1:
+        shown = stem
+    else:
+        shown = r"\mathrm{" + re.sub("_", r"\\_", stem) + "}"
+    return f"{shown}_{{{index}}}" if index else shown

@@ -1,0 +1,57 @@
+"""Names: Greek letters, indices, and numbers that are made of dimensions."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+LETTERS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ",
+    "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "lambda_": "λ",
+    "lam": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ",
+    "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
+    "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
+}  # fmt: skip
+
+DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The stem of a name and its index: ``x1`` and ``x_1`` are x with index 1."""
+    found = re.fullmatch(r"([^\W\d]+?)_?(\d*)", name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def greek(name: str) -> str:
+    """A Python name as Unicode.
+
+    >>> greek("theta"), greek("x1"), greek("Phi_2"), greek("weights")
+    ('θ', 'x₁', 'Φ₂', 'weights')
+    """
+    stem, index = parts_of(name)
+    return LETTERS.get(stem, stem) + index.translate(DIGITS)
+
+
+def ascii_name(text: str) -> str:
+    """A name as a Python identifier."""
+    cleaned = re.sub(r"\W", "_", text)
+    return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
+
+
+def sized(value: Fraction, sizes: dict[int, str]) -> tuple[str, str]:
+    """A positive fraction as numerator and denominator, dimensions by name where they divide it.
+
+    >>> sized(Fraction(2, 101), {101: "n"}), sized(Fraction(3, 4), {})
+    (('2', 'n'), ('3', '4'))
+    """
+    return _with_sizes(value.numerator, sizes), _with_sizes(value.denominator, sizes)
+
+
+def _with_sizes(value: int, sizes: dict[int, str]) -> str:
+    names = []
+    for size, name in sorted(sizes.items()):
+        while size > 1 and value and value % size == 0:
+            value //= size
+            names.append(name)
+    number = [] if value == 1 and names else [str(value)]
+    return "·".join([*number, *names])

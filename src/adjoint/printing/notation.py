@@ -1,0 +1,312 @@
+"""The notation of an expression: which tree each normal form is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from adjoint.graph.binding import PROJECTION
+from adjoint.primitives.scalar import Elementwise
+from adjoint.printing.matrix_form import Network, NoMatrixForm
+from adjoint.printing.precedence import (
+    MATRIX,
+    SCALAR,
+    TENSOR,
+    Add,
+    Call,
+    Entry,
+    Indexed,
+    Inverse,
+    Kron,
+    Literal,
+    Name,
+    Norm,
+    Number,
+    Pow,
+    Quotient,
+    Root,
+    Tree,
+    flip,
+    kind_of,
+    times,
+    transposes,
+)
+from adjoint.simplify.cleanup import as_term
+from adjoint.simplify.einstein import add, is_symmetric, product
+from adjoint.simplify.exact import ONE, exact, is_negative
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Factor,
+    Power,
+    Sum,
+    Symbol,
+    Term,
+    number,
+    number_of,
+    split,
+    walk,
+)
+from adjoint.simplify.reading import is_log_det
+
+LETTERS = "ijklpqrstuvwabcdefgh"
+HALF = Fraction(1, 2)
+
+
+class Notation:
+    """Builds trees; ``names`` are the parts that are printed by name."""
+
+    def __init__(self, names: Mapping[Expr, str] | None = None) -> None:
+        self.names = dict(names or {})
+        self.trees: dict[Expr, Tree] = {}
+
+    def tree(self, root: Expr) -> Tree:
+        """The tree of an expression; vectors are columns."""
+        for e in walk([root]):
+            if e not in self.trees:
+                self.trees[e] = self._tree(e)
+        return self.trees[root]
+
+    def definition(self, e: Expr) -> Tree:
+        """The tree of a named part itself."""
+        for child in e.children():
+            self.tree(child)
+        return self._form(e)
+
+    def _tree(self, e: Expr) -> Tree:
+        name = self.names.get(e)
+        return Name(name, kind_of(e.rank)) if name is not None else self._form(e)
+
+    def _form(self, e: Expr) -> Tree:
+        if isinstance(e, Symbol):
+            return Name(e.name, kind_of(e.rank))
+        if isinstance(e, Sum):
+            return self._sum(e)
+        if isinstance(e, Power):
+            return self._power(e)
+        if isinstance(e, Term):
+            return self._term(e)
+        assert isinstance(e, Apply)
+        return self._apply(e)
+
+    def _operand(self, e: Expr) -> Tree:
+        found = self.trees.get(e)
+        return found if found is not None else self.tree(e)
+
+    # -- sums and powers ------------------------------------------------------------------------
+
+    def _sum(self, e: Sum) -> Tree:
+        parts = []
+        if e.rank > 2:
+            return self._tensor_sum(e)
+        for t in sorted(e.terms, key=lambda t: number_of(t) is not None):
+            c, rest = split(t)
+            if is_negative(c):
+                parts.append((-1, self._scaled(-c, rest)))
+            else:
+                parts.append((1, self._operand(t)))
+        symmetric = is_symmetric(e)
+        if symmetric:
+            parts.sort(key=lambda part: transposes(part[1]))
+        if parts[0][0] < 0:
+            first = next((k for k, (s, _) in enumerate(parts) if s > 0), 0)
+            parts.insert(0, parts.pop(first))
+        return Add(tuple(parts), symmetric)
+
+    def _tensor_sum(self, e: Sum) -> Tree:
+        """Kronecker products if all terms are, else index notation for all."""
+        trees = [self._operand(t) for t in e.terms]
+        if any(isinstance(t, Indexed) for t in trees):
+            trees = [self._indexed(as_term(t)) for t in e.terms]
+        return Add(tuple((1, t) for t in trees))
+
+    def _scaled(self, c: Any, rest: Expr) -> Tree:
+        value = number_of(rest)
+        if value is not None:
+            return Number(exact(c * value), rest.shape)
+        return times(c, [], self._operand(rest))
+
+    def _power(self, e: Power) -> Tree:
+        n = number_of(e.exponent)
+        base = self._operand(e.base)
+        if n is None:
+            return Pow(base, self._operand(e.exponent))
+        if is_negative(n):
+            below = self._positive_power(base, exact(-n))
+            return Quotient(Number(ONE), below)
+        return self._positive_power(base, n)
+
+    def _positive_power(self, base: Tree, n: Any) -> Tree:
+        if n == 1:
+            return base
+        if isinstance(base, Pow) and isinstance(base.base, Norm) and isinstance(n, Fraction):
+            inner = base.exponent
+            assert isinstance(inner, Number)
+            n = n * exact(inner.value)
+            return base.base if n == 1 else Pow(base.base, Number(n))
+        if n == HALF:
+            return Root(base)
+        return Pow(base, Number(n))
+
+    # -- functions --------------------------------------------------------------------------------
+
+    def _apply(self, e: Apply) -> Tree:
+        args = [self._operand(a) for a in e.args]
+        kind = kind_of(e.rank)
+        if is_log_det(e):
+            inner = Call("det", tuple(self._operand(a) for a in e.args[0].children()), SCALAR)
+            return Call("log", (Call("abs", (inner,), SCALAR),), SCALAR, extra="logdet")
+        if e.name == "inv" and e.rank == 2:
+            return Inverse(args[0], is_symmetric(e))
+        if e.primitive is PROJECTION:
+            return Entry(args[0], f"[{e.params['index']}]", kind)
+        if e.name == "getitem" and len(args) == 1:
+            return Entry(args[0], _index_text(e.params["template"]), kind)
+        if e.name == "stack" and e.params["axis"] == 0:
+            return Literal(tuple(args), kind)
+        latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
+        return Call(e.name, tuple(args), kind, latex, extra=e)
+
+    # -- terms --------------------------------------------------------------------------------
+
+    def _term(self, e: Term) -> Tree:
+        if not e.factors and len(set(e.out)) == len(e.out):
+            return Number(e.coefficient, e.shape)
+        above, below = self._fraction(e)
+        if e.rank > 2 and len(e.factors) == 1 and isinstance(e.factors[0][0], Sum):
+            spread = add([e])
+            if isinstance(spread, Sum):
+                return self._tensor_sum(spread)
+        try:
+            scalars, body = self._body(above, e)
+        except NoMatrixForm:
+            return self._indexed(e)
+        top = times(e.coefficient, _in_order(scalars), body)
+        if not below:
+            return top
+        return Quotient(top, times(ONE, _in_order(below), None))
+
+    def _fraction(self, e: Term) -> tuple[list[Factor], list[Tree]]:
+        """The factors above the line, and the scalars below it."""
+        above: list[Factor] = []
+        below: list[Tree] = []
+        for f, labels in e.factors:
+            n = number_of(f.exponent) if isinstance(f, Power) else None
+            if not labels and n is not None and is_negative(n) and f not in self.names:
+                assert isinstance(f, Power)
+                below.append(self._positive_power(self._operand(f.base), exact(-n)))
+            else:
+                above.append((f, labels))
+        return above, below
+
+    def _body(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+        """Scalars and one array: the matrix form of the product."""
+        out = e.out
+        if len(out) > 2:
+            return self._kronecker(factors, e)
+        network = Network(dict(e.sizes), set(out))
+        for f, labels in factors:
+            network.attach(self._operand(f), labels)
+        network.reduce()
+        if not out:
+            return network.scalars, None
+        if len(out) == 1:
+            return network.scalars, network.vector(out[0])
+        return network.scalars, network.matrix(*out)
+
+    def _kronecker(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+        """A tensor [i, a, j, b] that is A[i, j] B[a, b] is B ⊗ A, for columns stacked."""
+        if len(e.out) != 4:
+            raise NoMatrixForm
+        groups = _components(factors, e)
+        outer, inner = groups.get(e.out[0], -1), groups.get(e.out[1], -2)
+        if outer == inner or groups.get(e.out[2]) != outer or groups.get(e.out[3]) != inner:
+            raise NoMatrixForm
+        halves = []
+        for k, group in ((1, inner), (0, outer)):
+            mine = [f for f in factors if f[1] and groups[f[1][0]] == group]
+            half = product(ONE, mine, (e.out[k], e.out[k + 2]), _sizes(mine, e, k))
+            halves.append(self.tree(half))
+        scalars = [self._operand(f) for f, labels in factors if not labels]
+        rest = [f for f in factors if f[1] and groups[f[1][0]] not in (inner, outer)]
+        if rest:
+            found = product(ONE, rest, (), _sizes(rest, e, None))
+            scalars.append(self.tree(found))
+        return scalars, Kron(halves[0], halves[1])
+
+    def _indexed(self, e: Term) -> Tree:
+        """Index notation; the letters of the result are the same in every term of a sum."""
+        letters: dict[int, str] = {}
+        deltas: list[tuple[str, str]] = []
+        for k, label in enumerate(e.out):
+            if label in letters:
+                deltas.append((letters[label], LETTERS[k]))
+            else:
+                letters[label] = LETTERS[k]
+        for label in e.sizes:
+            if label not in letters:
+                letters[label] = LETTERS[len(e.out) + len(letters)]
+        factors: list[tuple[Tree, str]] = [(Name("δ", MATRIX), a + b) for a, b in sorted(deltas)]
+        factors += [
+            (self._operand(f), "".join(letters[i] for i in labels)) for f, labels in e.factors
+        ]
+        sizes = tuple((letters[i], n) for i, n in e.sizes.items())
+        sizes += tuple((b, e.shape[LETTERS.index(b)]) for _, b in deltas)
+        return Indexed(e.coefficient, tuple(factors), LETTERS[: e.rank], sizes)
+
+
+def _sizes(factors: Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
+    used = {i for _, labels in factors for i in labels}
+    if place is not None:
+        used |= {e.out[place], e.out[place + 2]}
+    return {i: e.sizes[i] for i in used}
+
+
+def _components(factors: Sequence[Factor], e: Term) -> dict[int, int]:
+    """For each index, which connected part of the product it belongs to."""
+    group = {i: i for i in e.sizes}
+    for _, labels in factors:
+        for i in labels[1:]:
+            old, new = group[i], group[labels[0]]
+            group = {k: new if g == old else g for k, g in group.items()}
+    return group
+
+
+def _in_order(scalars: list[Tree]) -> list[Tree]:
+    """Scalars as one writes them: names, then powers, then products, then functions."""
+    return sorted(scalars, key=_rank)
+
+
+_ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
+
+
+def _rank(tree: Tree) -> int:
+    base = tree.base if isinstance(tree, Pow) else tree
+    return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
+
+
+def _index_text(template: Sequence[Any]) -> str:
+    """``[0, :]`` for the template of an index."""
+    return "[" + ", ".join(_part_text(p) for p in template) + "]"
+
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, slice):
+        bounds = ["" if v is None else str(v) for v in (part.start, part.stop)]
+        text = ":".join(bounds)
+        return text if part.step is None else f"{text}:{part.step}"
+    if part is Ellipsis:
+        return "..."
+    return "None" if part is None else str(part)
+
+
+def row(tree: Tree) -> Tree:
+    """A column as the row it is in numerator layout."""
+    if isinstance(tree, Add):
+        return Add(tuple((s, flip(t)) for s, t in tree.parts))
+    return flip(tree)
+
+
+Namer = Callable[[Expr], str]
+__all__ = ["TENSOR", "Namer", "Notation", "number", "row"]

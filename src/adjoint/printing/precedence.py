@@ -1,0 +1,365 @@
+"""Formulas as trees of mathematical notation, and what binds tighter than what.
+
+A tree is what is on the page: products of matrices in their order, transposes, norms, traces.  The
+printers (`formula`, `latex`, `python`) only spell it.  Vectors are columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adjoint.simplify.exact import ONE, Coefficient, multiply
+
+SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(5)
+"""How tightly a form binds; an operand that binds less tightly than its place is bracketed."""
+
+SCALAR, VECTOR, MATRIX, TENSOR = "scalar", "vector", "matrix", "tensor"
+KINDS = (SCALAR, VECTOR, MATRIX)
+
+
+def kind_of(rank: int) -> str:
+    """What an array of this rank is called."""
+    return KINDS[rank] if rank < 3 else TENSOR
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Base; ``kind`` is that of the value, ``level`` how tightly the outermost form binds."""
+
+    level = ATOM
+
+    @property
+    def kind(self) -> str:
+        return SCALAR
+
+
+@dataclass(frozen=True)
+class Name(Tree):
+    """A variable, or a part that was given a name."""
+
+    text: str
+    of: str = SCALAR
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Number(Tree):
+    """A number, in every element if it stands for an array of ``shape``."""
+
+    value: Coefficient
+    shape: tuple[int, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))
+
+
+@dataclass(frozen=True)
+class Identity(Tree):
+    """The identity matrix."""
+
+    size: int
+
+    @property
+    def kind(self) -> str:
+        return MATRIX
+
+
+@dataclass(frozen=True)
+class Ones(Tree):
+    """A vector of ones."""
+
+    size: int
+
+    @property
+    def kind(self) -> str:
+        return VECTOR
+
+
+@dataclass(frozen=True)
+class Add(Tree):
+    """A sum; each part has the sign that is printed in front of it."""
+
+    parts: tuple[tuple[int, Tree], ...]
+    symmetric: bool = False
+    level = SUM
+
+    @property
+    def kind(self) -> str:
+        kinds = [t.kind for _, t in self.parts]
+        return max(kinds, key=(SCALAR, VECTOR, MATRIX, TENSOR).index)
+
+
+@dataclass(frozen=True)
+class Times(Tree):
+    """A number and scalars times at most one array (the last of the parts)."""
+
+    coefficient: Coefficient
+    parts: tuple[Tree, ...]
+    level = PRODUCT
+
+    @property
+    def kind(self) -> str:
+        return self.parts[-1].kind if self.parts else SCALAR
+
+
+@dataclass(frozen=True)
+class Chain(Tree):
+    """A matrix product; a vector in front of a row is an outer product."""
+
+    parts: tuple[Tree, ...]
+    of: str
+    level = PRODUCT
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Flip(Tree):
+    """A transpose; of a vector, a row."""
+
+    tree: Tree
+    level = POWER
+
+    @property
+    def kind(self) -> str:
+        return self.tree.kind
+
+
+@dataclass(frozen=True)
+class Hadamard(Tree):
+    """An elementwise product."""
+
+    parts: tuple[Tree, ...]
+    level = QUOTIENT
+
+    @property
+    def kind(self) -> str:
+        return self.parts[0].kind
+
+
+@dataclass(frozen=True)
+class Kron(Tree):
+    """The Kronecker product left ⊗ right, of the columns of the argument stacked; as a
+    tensor, left has the axes 1 and 3, right 0 and 2."""
+
+    left: Tree
+    right: Tree
+    level = QUOTIENT
+
+    @property
+    def kind(self) -> str:
+        return TENSOR
+
+
+@dataclass(frozen=True)
+class Quotient(Tree):
+    """numerator / denominator, elementwise if it is of arrays."""
+
+    top: Tree
+    bottom: Tree
+    level = QUOTIENT
+
+    @property
+    def kind(self) -> str:
+        return self.top.kind if self.top.kind != SCALAR else self.bottom.kind
+
+
+@dataclass(frozen=True)
+class Pow(Tree):
+    """An elementwise power."""
+
+    base: Tree
+    exponent: Tree
+    level = POWER
+
+    @property
+    def kind(self) -> str:
+        return self.base.kind
+
+
+@dataclass(frozen=True)
+class Root(Tree):
+    """A square root, elementwise."""
+
+    tree: Tree
+
+    @property
+    def kind(self) -> str:
+        return self.tree.kind
+
+
+@dataclass(frozen=True)
+class Inverse(Tree):
+    """A⁻¹."""
+
+    tree: Tree
+    symmetric: bool = False
+    level = POWER
+
+    @property
+    def kind(self) -> str:
+        return MATRIX
+
+
+@dataclass(frozen=True)
+class Norm(Tree):
+    """‖·‖, Euclidean or Frobenius."""
+
+    tree: Tree
+
+
+@dataclass(frozen=True)
+class Call(Tree):
+    """A function by name; ``latex`` is its own notation, ``python`` how NumPy spells it."""
+
+    name: str
+    args: tuple[Tree, ...]
+    of: str
+    latex: str = ""
+    python: str = ""
+    extra: Any = field(default=None, compare=False)
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Literal(Tree):
+    """An array written out: [a, b]."""
+
+    parts: tuple[Tree, ...]
+    of: str
+    axis: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Entry(Tree):
+    """An element or a part of an array by its index."""
+
+    tree: Tree
+    index: str
+    of: str = SCALAR
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Indexed(Tree):
+    """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters]."""
+
+    coefficient: Coefficient
+    factors: tuple[tuple[Tree, str], ...]
+    out: str
+    sizes: tuple[tuple[str, int], ...]
+    level = PRODUCT
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.out))
+
+
+# -- transposes ------------------------------------------------------------------------------------
+
+
+def flip(tree: Tree) -> Tree:
+    """The transpose, with as few signs of transposition as it takes."""
+    if tree.kind == SCALAR:
+        return tree
+    if isinstance(tree, Flip):
+        return tree.tree
+    if isinstance(tree, Identity) or getattr(tree, "symmetric", False) or is_diagonal(tree):
+        return tree
+    if isinstance(tree, Number):
+        return Number(tree.value, tree.shape[::-1])
+    if isinstance(tree, Chain):
+        parts = tuple(flip(p) for p in reversed(tree.parts))
+        return Chain(parts, tree.of)
+    if isinstance(tree, Times):
+        return Times(tree.coefficient, (*tree.parts[:-1], flip(tree.parts[-1])))
+    if isinstance(tree, Quotient) and tree.bottom.kind == SCALAR:
+        return Quotient(flip(tree.top), tree.bottom)
+    if isinstance(tree, Add) and tree.kind == MATRIX:
+        inside = Add(tuple((s, flip(t)) for s, t in tree.parts))
+        return inside if transposes(inside) <= transposes(tree) else Flip(tree)
+    return Flip(tree)
+
+
+def is_diagonal(tree: Tree) -> bool:
+    return isinstance(tree, Call) and tree.name == "diag" and tree.kind == MATRIX
+
+
+def transposes(tree: Any) -> int:
+    """How many signs of transposition a tree shows."""
+    if isinstance(tree, Flip):
+        return 1 + transposes(tree.tree)
+    if isinstance(tree, Add):
+        return sum(transposes(t) for _, t in tree.parts)
+    if isinstance(tree, Chain | Times | Hadamard):
+        return sum(map(transposes, tree.parts))
+    return 0
+
+
+def chain(parts: list[Tree], kind: str) -> Tree:
+    """The matrix product of the parts; products inside it are dissolved, scalars go in front."""
+    flat: list[Tree] = []
+    scalars: list[Tree] = []
+    for p in parts:
+        if isinstance(p, Times):
+            scalars += [*p.parts[:-1]]
+            coefficient = p.coefficient
+            if coefficient != 1:
+                scalars.insert(0, Number(coefficient))
+            p = p.parts[-1]
+        flat += p.parts if isinstance(p, Chain) else [p]
+    flat = [p for p in flat if not isinstance(p, Identity)] or flat[:1]
+    body = flat[0] if len(flat) == 1 else Chain(tuple(flat), kind)
+    return times(ONE, scalars, body)
+
+
+def times(coefficient: Coefficient, scalars: list[Tree], body: Tree | None) -> Tree:
+    """coefficient · scalars · body, products inside it dissolved."""
+    parts: list[Tree] = []
+    for p in [*scalars, *([body] if body is not None else [])]:
+        if isinstance(p, Number) and not p.shape:
+            coefficient = multiply(coefficient, p.value)
+        elif isinstance(p, Times):
+            coefficient = multiply(coefficient, p.coefficient)
+            parts += p.parts
+        else:
+            parts.append(p)
+    if not parts:
+        return Number(coefficient)
+    last = parts[-1]
+    if isinstance(last, Quotient) and (coefficient != 1 or len(parts) > 1):
+        return Quotient(times(coefficient, parts[:-1], last.top), last.bottom)
+    return parts[0] if coefficient == 1 and len(parts) == 1 else Times(coefficient, tuple(parts))
+
+
+def hadamard(parts: list[Tree]) -> Tree:
+    """The elementwise product; reciprocals among the parts become one denominator."""
+    above = [p for p in parts if not is_reciprocal(p)]
+    below = [p.bottom for p in parts if isinstance(p, Quotient) and is_reciprocal(p)]
+    top = _elementwise_product(above) if above else Number(ONE)
+    return Quotient(top, _elementwise_product(below)) if below else top
+
+
+def _elementwise_product(parts: list[Tree]) -> Tree:
+    return parts[0] if len(parts) == 1 else Hadamard(tuple(parts))
+
+
+def is_reciprocal(tree: Tree) -> bool:
+    return isinstance(tree, Quotient) and isinstance(tree.top, Number) and tree.top.value == 1

@@ -1,0 +1,73 @@
+"""How functions that are not ufuncs are spelled in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Spelling = Callable[[str, Sequence[str], dict[str, Any]], str]
+
+UFUNCS = frozenset(("where",))
+"""Functions spelled ``np.name(args)`` besides the ufuncs."""
+
+HELPERS: dict[str, str] = {
+    "expit": '''def expit(x):
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+''',
+    "softmax": '''def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)), without overflow."""
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+''',
+    "logsumexp": '''def logsumexp(x, axis=-1):
+    """log(sum(exp(x))), without overflow."""
+    top = np.max(x, axis=axis, keepdims=True)
+    return np.log(np.sum(np.exp(x - top), axis=axis)) + np.squeeze(top, axis)
+''',
+    "softplus": '''def softplus(x):
+    """log(1 + exp(x)), without overflow."""
+    return np.logaddexp(0.0, x)
+''',
+}
+"""Functions that the source defines for itself."""
+
+
+def _axes(params: dict[str, Any]) -> str:
+    axes = params["axes"]
+    return str(axes[0]) if len(axes) == 1 else str(tuple(axes))
+
+
+def _reduction(name: str) -> Spelling:
+    return lambda np, args, params: f"{np}.{name}({args[0]}, axis={_axes(params)})"
+
+
+def _function(name: str) -> Spelling:
+    return lambda np, args, params: f"{np}.{name}({', '.join(args)})"
+
+
+CALLS: dict[str, Spelling] = {
+    "sum": _function("sum"),
+    "tr": _function("trace"),
+    "diag": _function("diag"),
+    "det": _function("linalg.det"),
+    "inv": _function("linalg.inv"),
+    "solve": _function("linalg.solve"),
+    "cholesky": _function("linalg.cholesky"),
+    "abs": _function("abs"),
+    "max": _reduction("max"),
+    "min": _reduction("min"),
+    "prod": _reduction("prod"),
+    "all": _reduction("all"),
+    "any": _reduction("any"),
+    "reshape": lambda np, args, params: f"{np}.reshape({args[0]}, {params['shape']})",
+    "concatenate": lambda np, args, params: (
+        f"{np}.concatenate([{', '.join(args)}], axis={params['axis']})"
+    ),
+    "stack": lambda np, args, params: f"{np}.stack([{', '.join(args)}], axis={params['axis']})",
+    "convert": lambda np, args, params: f"{args[0]}.astype({np}.{params['dtype']})",
+    "root_of_squares": _function("sqrt"),
+    "slogdet": _function("linalg.slogdet"),
+}
+"""Per primitive: the code, from the name of NumPy, the code of the operands, and parameters."""

@@ -1,0 +1,276 @@
+"""Formulas as Unicode text: xᵀ(B + Bᵀ)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from adjoint.printing.names import greek, parts_of, sized
+from adjoint.printing.precedence import (
+    POWER,
+    PRODUCT,
+    QUOTIENT,
+    SCALAR,
+    SUM,
+    Add,
+    Call,
+    Chain,
+    Entry,
+    Flip,
+    Hadamard,
+    Identity,
+    Indexed,
+    Inverse,
+    Kron,
+    Literal,
+    Name,
+    Norm,
+    Number,
+    Ones,
+    Pow,
+    Quotient,
+    Root,
+    Times,
+    Tree,
+)
+from adjoint.simplify.exact import Coefficient
+
+SUPERSCRIPTS = str.maketrans("0123456789-+=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁼⁽⁾ⁿ")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+FUNCTIONS = {"expit": "σ", "absolute": "abs"}
+LETTER_SUPERSCRIPTS = dict(
+    zip("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)
+)
+INFIX = {
+    "greater": ">", "greater_equal": "≥", "less": "<", "less_equal": "≤", "equal": "=",
+    "not_equal": "≠", "logical_and": "∧", "logical_or": "∨", "bitwise_and": "∧",
+    "bitwise_or": "∨", "remainder": "mod",
+}  # fmt: skip
+
+
+class Unicode:
+    """The printer; ``sizes`` are the names of dimensions by their length."""
+
+    def __init__(self, sizes: dict[int, str] | None = None) -> None:
+        self.sizes = sizes or {}
+
+    def __call__(self, tree: Tree, level: int = SUM) -> str:
+        rule: Callable[[Any], str] = getattr(self, "_" + type(tree).__name__.lower())
+        text = rule(tree)
+        return f"({text})" if tree.level < level or self._needs(tree, level) else text
+
+    def _needs(self, tree: Tree, level: int) -> bool:
+        """Negative numbers and fractions are sums in disguise."""
+        if isinstance(tree, Number):
+            negative = not isinstance(tree.value, complex) and tree.value < 0
+            return level > SUM and (negative or (level >= POWER and "/" in self._number(tree)))
+        if isinstance(tree, Times) and not isinstance(tree.coefficient, complex):
+            return level > SUM and tree.coefficient < 0
+        return False
+
+    # -- leaves -----------------------------------------------------------------------------
+
+    def _name(self, tree: Name) -> str:
+        return symbol_text(tree.text)
+
+    def _number(self, tree: Number) -> str:
+        return coefficient_text(tree.value, self.sizes)
+
+    def _identity(self, tree: Identity) -> str:
+        return "I"
+
+    def _ones(self, tree: Ones) -> str:
+        return "𝟏"
+
+    def _norm(self, tree: Norm) -> str:
+        return f"‖{self(tree.tree)}‖"
+
+    # -- operators ----------------------------------------------------------------------------
+
+    def _add(self, tree: Add) -> str:
+        text = ""
+        for sign, part in tree.parts:
+            shown = self(part, QUOTIENT if sign < 0 else SUM)
+            if not text:
+                text = f"−{shown}" if sign < 0 else shown
+            else:
+                text += f" − {shown}" if sign < 0 else f" + {shown}"
+        return text
+
+    def _times(self, tree: Times) -> str:
+        parts = [self(p, PRODUCT) for p in tree.parts]
+        body = tree.parts[-1]
+        if isinstance(body, Kron | Hadamard) and len(parts) == 1:
+            parts[-1] = self(body)
+        elif isinstance(body, Chain) and body.kind == SCALAR and len(parts) > 1:
+            parts[-1] = f"({parts[-1]})"
+        for k, p in enumerate(tree.parts[:-1]):
+            if isinstance(p, Chain):
+                parts[k] = f"({parts[k]})"
+        text = join(parts, tree.parts, loose=True)
+        if tree.coefficient == 1:
+            return text
+        if tree.coefficient == -1:
+            return f"−{text}"
+        number = coefficient_text(tree.coefficient, self.sizes, factor=True)
+        return f"{number} {text}" if text[:1].isdigit() or "/" in number else number + text
+
+    def _chain(self, tree: Chain) -> str:
+        return join([self(p, PRODUCT) for p in tree.parts], tree.parts, loose=False)
+
+    def _flip(self, tree: Flip) -> str:
+        inner = tree.tree
+        if isinstance(inner, Inverse):
+            return f"{self(inner.tree, POWER + 1)}⁻ᵀ"
+        return f"{self(inner, POWER + 1)}ᵀ"
+
+    def _inverse(self, tree: Inverse) -> str:
+        return f"{self(tree.tree, POWER + 1)}⁻¹"
+
+    def _hadamard(self, tree: Hadamard) -> str:
+        return " ∘ ".join(self(p, PRODUCT) for p in tree.parts)
+
+    def _kron(self, tree: Kron) -> str:
+        left, right = self(tree.left, PRODUCT), self(tree.right, PRODUCT)
+        if isinstance(tree.left, Chain):
+            left = f"({left})"
+        if isinstance(tree.right, Chain):
+            right = f"({right})"
+        return f"{left} ⊗ {right}"
+
+    def _quotient(self, tree: Quotient) -> str:
+        bottom = self(tree.bottom, PRODUCT)
+        if isinstance(tree.bottom, Times | Chain):
+            bottom = f"({bottom})"
+        return f"{self(tree.top, QUOTIENT)} / {bottom}"
+
+    def _pow(self, tree: Pow) -> str:
+        base = self(tree.base, POWER + 1)
+        if isinstance(tree.base, Pow | Root):
+            base = base if base.startswith("(") else f"({base})"
+        exponent = self(tree.exponent)
+        raised = superscript(exponent)
+        if (
+            isinstance(tree.base, Call)
+            and tree.base.args
+            and raised
+            and not INFIX.get(tree.base.name)
+        ):
+            head, rest = base.split("(", 1) if "(" in base else (base, "")
+            return f"{head}{raised}({rest}" if rest else base + raised
+        if raised:
+            return base + raised
+        simple = re.fullmatch(r"[\w.]+", exponent)
+        return f"{base}^{exponent}" if simple else f"{base}^({exponent})"
+
+    def _root(self, tree: Root) -> str:
+        return f"√{self(tree.tree, POWER + 1)}"
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def _call(self, tree: Call) -> str:
+        args = [self(a) for a in tree.args]
+        sign = INFIX.get(tree.name)
+        if sign is not None:
+            return f"({args[0]} {sign} {args[1]})"
+        if tree.name == "abs" or tree.name == "absolute":
+            return f"|{args[0]}|"
+        if tree.extra == "logdet":
+            return f"log {args[0]}"
+        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join(args)})"
+
+    def _literal(self, tree: Literal) -> str:
+        return "[" + ", ".join(self(p) for p in tree.parts) + "]"
+
+    def _entry(self, tree: Entry) -> str:
+        base = self(tree.tree, POWER)
+        index = tree.index[1:-1]
+        if isinstance(tree.tree, Name) and index.isdigit() and not base[-1:].isdigit():
+            return base + str(index).translate(SUBSCRIPTS)
+        return base + tree.index
+
+    def _indexed(self, tree: Indexed) -> str:
+        used = "".join(letters for _, letters in tree.factors)
+        summed = sorted(set(used) - set(tree.out))
+        parts = [
+            f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
+            for f, letters in tree.factors
+        ]
+        sign = f"Σ[{','.join(summed)}] " if summed else ""
+        number = coefficient_text(tree.coefficient, self.sizes, factor=True)
+        return number + sign + " ".join(parts)
+
+
+def coefficient_text(
+    value: Coefficient, sizes: dict[int, str] | None = None, factor: bool = False
+) -> str:
+    """A number; in front of a product, 1 is not printed."""
+    if factor and value in (1, -1):
+        return "" if value == 1 else "−"
+    if not isinstance(value, Fraction):
+        return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
+    sign = "−" if value < 0 else ""
+    top, bottom = sized(abs(value), sizes or {})
+    if (top, bottom) == ("1", "2"):
+        return sign + "½"
+    if bottom == "1":
+        return sign + top
+    short = f"{float(abs(value)):.12g}"
+    if top.isdigit() and bottom.isdigit() and len(short) <= 5:
+        return sign + short
+    return f"{sign}{top}/{bottom}"
+
+
+def superscript(text: str) -> str | None:
+    """The text as superscripts, or None if there are none for it."""
+    plain = text.replace("−", "-").replace(" ", "")
+    if re.fullmatch(r"-?\d+", plain):
+        return plain.translate(SUPERSCRIPTS)
+    if re.fullmatch(r"[\d+\-a-pr-z]+", plain) and len(re.findall("[a-z]", plain)) <= 2:
+        raised = "".join(LETTER_SUPERSCRIPTS.get(c, c) for c in plain)
+        return raised.translate(SUPERSCRIPTS)
+    return None
+
+
+def symbol_text(name: str) -> str:
+    """A Python name as one writes it: ``theta_1`` is θ₁."""
+    return greek(name)
+
+
+def join(parts: list[str], trees: Sequence[Tree], loose: bool) -> str:
+    """Factors side by side, without a space where both are single letters or brackets; functions
+    among scalars (``loose``) stand apart."""
+    text = parts[0]
+    for k in range(1, len(parts)):
+        left = ")" if parts[k - 1].startswith("(") else edge(trees[k - 1], -1)
+        right = "(" if parts[k].startswith("(") else edge(trees[k], 0)
+        tight = {left, right} <= {"(", ")", "letter"} or (
+            not loose and left != "word" and right in ("diag", "(", "letter")
+        )
+        tight = tight or (left == "function" and right == "(")
+        text += parts[k] if tight else f" {parts[k]}"
+    return text
+
+
+def edge(tree: Tree, side: int) -> str:
+    """What a formula begins (side 0) or ends (side −1) with: a letter, a word, a function, ..."""
+    if isinstance(tree, Name):
+        return (
+            "letter"
+            if len(parts_of(symbol_text(tree.text))[0].rstrip("₀₁₂₃₄₅₆₇₈₉")) < 2
+            else "word"
+        )
+    if isinstance(tree, Flip | Inverse | Entry):
+        return edge(tree.tree, side)
+    if isinstance(tree, Pow):
+        return edge(tree.base, side)
+    if isinstance(tree, Chain | Times) and tree.parts:
+        number = isinstance(tree, Times) and tree.coefficient != 1
+        return "number" if side == 0 and number else edge(tree.parts[side], side)
+    if isinstance(tree, Call):
+        return "diag" if tree.name in ("diag", "tr") else "function"
+    if isinstance(tree, Identity | Ones | Norm):
+        return "letter"
+    return "("

@@ -1,0 +1,1 @@
+"""Simplification: graphs in normal form, rewritten by a table of laws."""

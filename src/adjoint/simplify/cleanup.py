@@ -1,0 +1,178 @@
+"""Common factors: xᵀB + xᵀBᵀ = xᵀ(B + Bᵀ)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adjoint.simplify import exact
+from adjoint.simplify.einstein import add, product
+from adjoint.simplify.exact import ONE
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Power,
+    Sum,
+    Symbol,
+    Term,
+    number,
+    raw_term,
+    split,
+)
+
+Signature = tuple[tuple[str, int], ...]
+"""Per index of a factor: its first place in the result, or its number among the summed ones."""
+
+
+@dataclass(frozen=True)
+class _Occurrence:
+    term: Expr
+    view: Term
+    place: int
+
+
+def factored(e: Expr) -> Expr:
+    """A sum with the factors that its terms share taken out, largest groups first."""
+    while isinstance(e, Sum):
+        found = _same_delta(e) or _absorbed(e) or _best_group(e)
+        if found is None:
+            return e
+        group, replacement = found
+        rest = [t for t in e.terms if all(t is not o.term for o in group)]
+        first = min(k for k, t in enumerate(e.terms) if t is group[0].term)
+        e = add([*rest[:first], replacement, *rest[first:]])
+    return e
+
+
+def _best_group(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+    groups: dict[tuple[Expr, Signature], list[_Occurrence]] = {}
+    polynomial = e.rank == 0 and not any(
+        worth_taking_out(f) and not isinstance(f, Sum)
+        for t in e.terms
+        for f, _ in as_term(t).factors
+    )
+    for t in e.terms:
+        view = as_term(t)
+        seen = set()
+        for place, (f, labels) in enumerate(view.factors):
+            key = f, _signature(view, labels)
+            if (not polynomial or worth_taking_out(f)) and key not in seen:
+                seen.add(key)
+                groups.setdefault(key, []).append(_Occurrence(t, view, place))
+    ranked = sorted(
+        (g for g in groups.items() if len(g[1]) > 1),
+        key=lambda g: (-len(g[1]), -g[0][0].rank, g[0][0].serial),
+    )
+    for (f, signature), group in ranked:
+        replacement = _take_out(f, signature, group, e.rank)
+        if replacement is not None:
+            return group, replacement
+    return None
+
+
+def _same_delta(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+    """I + diag(v) = diag(1 + v): terms with the same delta are one."""
+    groups: dict[tuple[int, ...], list[Term]] = {}
+    for t in e.terms:
+        if isinstance(t, Term) and len(set(t.out)) < len(t.out):
+            groups.setdefault(t.out, []).append(t)
+    for out, group in groups.items():
+        if len(group) > 1:
+            unique = tuple(dict.fromkeys(out))
+            inner = add([product(t.coefficient, t.factors, unique, t.sizes) for t in group])
+            sizes = {i: group[0].sizes[i] for i in unique}
+            whole = product(ONE, [(factored(inner), unique)], out, sizes)
+            return [_Occurrence(t, t, 0) for t in group], whole
+    return None
+
+
+def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+    """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
+    present = {split(t)[1]: split(t)[0] for t in e.terms}
+    for t in e.terms:
+        view = as_term(t)
+        for place, (f, labels) in enumerate(view.factors):
+            if not isinstance(f, Sum) or labels != view.out or len(set(labels)) < len(labels):
+                continue
+            pairs = [split(part) for part in f.terms]
+            ratios = {exact.multiply(present[rest], 1 / c) for c, rest in pairs if rest in present}
+            if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):
+                continue
+            (ratio,) = ratios
+            left = [pair for k, pair in enumerate(view.factors) if k != place]
+            other = product(view.coefficient, left, view.out, view.sizes)
+            inner = add([number(ratio, e.shape), other])
+            sizes = dict(enumerate(e.shape))
+            whole = product(ONE, [(f, tuple(sizes)), (inner, tuple(sizes))], tuple(sizes), sizes)
+            parts = {rest for _, rest in pairs}
+            gone = [u for u in e.terms if u is t or split(u)[1] in parts]
+            return [_Occurrence(u, as_term(u), 0) for u in gone], whole
+    return None
+
+
+def as_term(e: Expr) -> Term:
+    """An expression as a term of one factor."""
+    if isinstance(e, Term):
+        return e
+    labels = tuple(range(e.rank))
+    return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
+
+
+def worth_taking_out(f: Expr) -> bool:
+    """Polynomials in numbers stay sums of monomials; anything larger is written once."""
+    base = f.base if isinstance(f, Power) else f
+    plain = isinstance(base, Symbol) or (isinstance(base, Apply) and base.name == "getitem")
+    return f.rank > 0 or not plain
+
+
+def _signature(view: Term, labels: Sequence[int]) -> Signature:
+    summed: dict[int, int] = {}
+    return tuple(
+        ("out", view.out.index(i)) if i in view.out else ("sum", summed.setdefault(i, len(summed)))
+        for i in labels
+    )
+
+
+def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int) -> Expr | None:
+    """f · (sum of what is left of each term), if what is left is a sum of full arrays."""
+    count = sum(1 for k, (kind, i) in enumerate(signature) if kind == "sum"
+                and i not in [j for q, j in signature[:k] if q == "sum"])  # fmt: skip
+    places: set[int] = set()
+    for o in group:
+        places |= _needed(o)
+    kept = sorted(places)
+    rests = []
+    for o in group:
+        labels = o.view.factors[o.place][1]
+        summed = list(dict.fromkeys(i for i in labels if i not in o.view.out))
+        out = tuple(o.view.out[k] for k in kept) + tuple(summed)
+        left = [pair for k, pair in enumerate(o.view.factors) if k != o.place]
+        used = set(out).union(*(ls for _, ls in left))
+        sizes = {i: n for i, n in o.view.sizes.items() if i in used}
+        rests.append(product(o.view.coefficient, left, out, sizes))
+    if len(kept) + count > 1 and any(_is_flat_somewhere(r) for r in rests):
+        return None
+    inner = factored(add(rests))
+    ids = tuple(i if kind == "out" else rank + i for kind, i in signature)
+    sizes = dict(zip(ids, f.shape, strict=True))
+    places_of = (*kept, *(rank + i for i in range(count)))
+    sizes |= dict(zip(places_of, inner.shape, strict=True))
+    shape = group[0].term.shape
+    sizes |= {k: shape[k] for k in range(rank)}
+    return product(ONE, [(f, ids), (inner, places_of)], tuple(range(rank)), sizes)
+
+
+def _needed(o: _Occurrence) -> set[int]:
+    """The places of the result on which a term without its common factor depends."""
+    view = o.view
+    used = {i for k, (_, ls) in enumerate(view.factors) if k != o.place for i in ls}
+    return {k for k, i in enumerate(view.out) if i in used or view.out.count(i) > 1}
+
+
+def _is_flat_somewhere(e: Expr) -> bool:
+    """Whether a matrix is the same along one of its axes, such as 𝟏pᵀ."""
+    _, rest = split(e)
+    if not isinstance(rest, Term):
+        return False
+    used = {i for _, ls in rest.factors for i in ls}
+    return any(i not in used and rest.out.count(i) == 1 for i in rest.out)

@@ -1,0 +1,397 @@
+"""From a graph to expressions: what each primitive is in the normal form.
+
+A primitive without a row here stays what it is, an `Apply` of its operands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.binding import PROJECTION, VARIABLE
+from adjoint.graph.ir import Node
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.primitives.contraction import parse
+from adjoint.primitives.scalar import Elementwise
+from adjoint.simplify.einstein import add, elementwise, power, product, scale, times, transpose
+from adjoint.simplify.exact import ONE, exact
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Factor,
+    Symbol,
+    Term,
+    number,
+    number_of,
+    raw_apply,
+    raw_power,
+    symbol,
+)
+from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
+
+Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
+
+ROWS: dict[str, Reader] = {}
+"""Per primitive; a reader that returns None leaves the primitive as it is."""
+
+MINUS = Fraction(-1)
+
+
+def reads(*names: str) -> Callable[[Reader], Reader]:
+    """Decorator: this function gives the normal form of these primitives."""
+
+    def decorate(function: Reader) -> Reader:
+        for name in names:
+            ROWS[name] = function
+        return function
+
+    return decorate
+
+
+def read(
+    outputs: Sequence[Node],
+    known: Mapping[Node, Expr],
+    name_of: Callable[[Node], str | None] = lambda node: None,
+) -> list[Expr]:
+    """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
+    arrays from outside."""
+    found: dict[Node, Expr] = dict(known)
+    for node in _ordered(outputs, found):
+        found[node] = _read_node(node, found, name_of)
+    return [found[n] for n in outputs]
+
+
+def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
+    seen: set[Node] = set()
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node not in seen and node not in known:
+            seen.add(node)
+            stack.extend(node.inputs)
+    return sorted(seen, key=lambda n: n.serial)
+
+
+def _read_node(node: Node, found: dict[Node, Expr], name_of: Callable[[Node], str | None]) -> Expr:
+    if not node.inputs:
+        return constant(node, name_of)
+    if node.primitive is VARIABLE:
+        return found[node.inputs[0]]
+    args = tuple(found[n] for n in node.inputs)
+    reader = ROWS.get(node.primitive.name)
+    if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
+        result = reader(args, node)
+        if result is not None:
+            return result
+    if isinstance(node.primitive, Elementwise) and len(args) == 1:
+        return elementwise(node.primitive, args[0])
+    shape = () if node.primitive.multiple_results else node.type.shape
+    return raw_apply(node.primitive, args, node.params, shape)
+
+
+def _is_real(node: Node) -> bool:
+    """Whether the laws hold as they are written: for real numbers."""
+    return all(
+        n.primitive.multiple_results or n.type.dtype.kind in "fiub" for n in (node, *node.inputs)
+    )
+
+
+def constant(node: Node, name_of: Callable[[Node], str | None]) -> Expr:
+    """A value from outside: a number, an identity, a uniform array, or an array with a name."""
+    value = np.asarray(node.value)
+    if value.dtype.kind == "O":
+        return symbol("?", value.shape, node)
+    if value.ndim == 0:
+        return number(exact(value[()]))
+    first = value.flat[0] if value.size else 0.0
+    if value.dtype.kind in "fiub" and name_of(node) is None:
+        if value.size and np.all(value == first):
+            return number(exact(first), value.shape)
+        if first != 0 and _is_identity(value.squeeze() / first):
+            long = value.squeeze().shape[0]
+            names = [0 if n == long else k + 1 for k, n in enumerate(value.shape)]
+            out = tuple(names)
+            return product(exact(first), [], out, dict(zip(out, value.shape, strict=True)))
+    return symbol(name_of(node) or "", value.shape, getattr(node, "source", None), node.value)
+
+
+def _is_identity(value: Any) -> bool:
+    square = value.ndim == 2 and value.shape[0] == value.shape[1]
+    return square and bool(np.array_equal(value, np.eye(value.shape[0])))
+
+
+def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
+    """An expression broadcast to a shape, as NumPy does it."""
+    if e.shape == shape:
+        return e
+    offset = len(shape) - e.rank
+    sizes = dict(enumerate(shape))
+    labels = []
+    for k, n in enumerate(e.shape):
+        if n == shape[k + offset]:
+            labels.append(k + offset)
+        else:  # an axis of length 1 that broadcasts is read at its only place
+            labels.append(len(sizes))
+            sizes[len(sizes)] = 1
+    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
+
+
+@reads("einsum")
+def _einsum(args: tuple[Expr, ...], node: Node) -> Expr:
+    terms, result = parse(node.params["subscripts"])
+    sizes = dict(node.params.get("sizes", ()))
+    for term, e in zip(terms, args, strict=True):
+        sizes |= dict(zip(term, e.shape, strict=True))
+    names = {c: k for k, c in enumerate(sizes)}
+    factors = [(e, tuple(names[c] for c in t)) for e, t in zip(args, terms, strict=True)]
+    return product(
+        ONE, factors, tuple(names[c] for c in result), {names[c]: n for c, n in sizes.items()}
+    )
+
+
+@reads("add", "subtract")
+def _sum(args: tuple[Expr, ...], node: Node) -> Expr:
+    a, b = (spread(e, node.type.shape) for e in args)
+    return add([a, b if node.primitive.name == "add" else scale(MINUS, b)])
+
+
+@reads("negative")
+def _negative(args: tuple[Expr, ...], node: Node) -> Expr:
+    return scale(MINUS, args[0])
+
+
+@reads("positive", "convert", "conjugate", "real")
+def _same(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    if node.type.dtype.kind != "f" or node.inputs[0].type.dtype.kind not in "fiu":
+        return None
+    return args[0]
+
+
+@reads("multiply")
+def _multiply(args: tuple[Expr, ...], node: Node) -> Expr:
+    return times(*(spread(e, node.type.shape) for e in args))
+
+
+@reads("divide")
+def _divide(args: tuple[Expr, ...], node: Node) -> Expr:
+    a, b = (spread(e, node.type.shape) for e in args)
+    return times(a, power(b, number(MINUS)))
+
+
+@reads("square", "reciprocal", "sqrt", "root_of_squares")
+def _fixed_power(args: tuple[Expr, ...], node: Node) -> Expr:
+    exponents = {"square": Fraction(2), "reciprocal": MINUS}
+    return power(args[0], number(exponents.get(node.primitive.name, Fraction(1, 2))))
+
+
+@reads("power", "float_power")
+def _power(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    base, exponent = args
+    value = number_of(exponent)
+    if value is not None:
+        return power(spread(base, node.type.shape), number(value))
+    if exponent.rank:
+        return None
+    return spread(raw_power(base, exponent), node.type.shape)
+
+
+@reads("expit", "tanh", "sin", "arctan", "sinh", "arcsin", "arcsinh", "arctanh", "erf", "cbrt")
+def _odd(args: tuple[Expr, ...], node: Node) -> Expr:
+    return elementwise(node.primitive, args[0])
+
+
+@reads("x_log_x")
+def _x_log_x(args: tuple[Expr, ...], node: Node) -> Expr:
+    return times(args[0], elementwise(PRIMITIVES["log"], args[0]))
+
+
+@reads("log1p", "expm1")
+def _shifted(args: tuple[Expr, ...], node: Node) -> Expr:
+    """For reading: log(1 + x) and eˣ − 1."""
+    (x,) = args
+    if node.primitive.name == "log1p":
+        return elementwise(PRIMITIVES["log"], add([number(ONE, x.shape), x]))
+    return add([elementwise(PRIMITIVES["exp"], x), number(MINUS, x.shape)])
+
+
+@reads("reshape")
+def _reshape(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """Axes of length 1 come and go; any other reshape stays one."""
+    (e,), shape = args, node.type.shape
+    value = number_of(e)
+    if value is not None:
+        return number(value, shape)
+    if [n for n in e.shape if n != 1] != [n for n in shape if n != 1]:
+        return None
+    sizes = dict(enumerate(shape))
+    places = [k for k, n in enumerate(shape) if n != 1]
+    labels = []
+    for n in e.shape:
+        if n != 1:
+            labels.append(places.pop(0))
+        else:
+            labels.append(len(sizes))
+            sizes[len(sizes)] = 1
+    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
+
+
+@reads("getitem")
+def _getitem(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """Indices that only add axes of length 1, or read the only element of one."""
+    e, template = args[0], node.params["template"]
+    if len(args) > 1:
+        return None
+    integers = _full_template(template, e.rank)
+    if integers is not None and len(integers) == e.rank:
+        for axis in reversed(range(e.rank)):
+            index = integers[axis]
+            if isinstance(index, int) and (e.shape[axis] <= WRITTEN_OUT or not _is_delta(e)):
+                e = take(e, axis, index % e.shape[axis])
+        if e is not args[0] or all(not isinstance(p, int) for p in integers):
+            return e
+    used = sum(1 for p in template if p is not None and p is not Ellipsis)
+    out: list[int] = []
+    labels: list[int] = []
+    sizes: dict[int, int] = {}
+    axes = iter(e.shape)
+
+    def keep(n: int) -> None:
+        label = len(sizes)
+        sizes[label] = n
+        labels.append(label)
+        out.append(label)
+
+    for part in template:
+        if part is None:
+            sizes[len(sizes)] = 1
+            out.append(len(sizes) - 1)
+        elif part is Ellipsis:
+            for _ in range(e.rank - used):
+                keep(next(axes))
+        elif isinstance(part, slice) and part == slice(None):
+            keep(next(axes))
+        elif isinstance(part, int) and next(axes) == 1:
+            sizes[len(sizes)] = 1
+            labels.append(len(sizes) - 1)
+        else:
+            return None
+    for n in axes:
+        keep(n)
+    return product(ONE, [(e, tuple(labels))], tuple(out), sizes)
+
+
+def _is_delta(e: Expr) -> bool:
+    return isinstance(e, Term) and len(set(e.out)) < len(e.out)
+
+
+@reads("scatter_add")
+def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """Adding to zeros at an index: a product with unit vectors."""
+    total, part, *arrays = args
+    template = node.params["template"]
+    if arrays or number_of(total) != 0:
+        return None
+    value = number_of(part)
+    if value == 0:
+        return number(Fraction(0), total.shape)
+    full = _full_template(template, total.rank)
+    if full is None or any(
+        isinstance(p, int) and n > WRITTEN_OUT for p, n in zip(full, total.shape, strict=True)
+    ):
+        return None
+    factors: list[Factor] = [
+        (unit(total.shape[k], p % total.shape[k]), (k,))
+        for k, p in enumerate(full)
+        if isinstance(p, int)
+    ]
+    kept = tuple(k for k, p in enumerate(full) if not isinstance(p, int))
+    part = spread(part, tuple(total.shape[k] for k in kept))
+    factors.append((part, kept))
+    return product(ONE, factors, tuple(range(total.rank)), dict(enumerate(total.shape)))
+
+
+def _full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
+    """An index of integers and full slices only, one per axis; None for any other."""
+    full: list[Any] = []
+    used = sum(1 for p in template if p is not Ellipsis)
+    for p in template:
+        if p is Ellipsis:
+            full += [slice(None)] * (rank - used)
+        elif isinstance(p, int) or (isinstance(p, slice) and p == slice(None)):
+            full.append(p)
+        else:
+            return None
+    return full + [slice(None)] * (rank - len(full))
+
+
+@reads("where")
+def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """A choice that a plain array has made between values and zero, element by element."""
+    mask, a, b = args
+    chosen = number_of(mask)
+    if chosen is not None:
+        return spread(a if chosen else b, node.type.shape)
+    if not isinstance(mask, Symbol) or mask.value is None or number_of(b) != 0:
+        return None
+    if math.prod(mask.shape) > WRITTEN_OUT:
+        return None
+    ones = literal(np.asarray(mask.value) != 0)
+    return times(spread(ones, node.type.shape), spread(a, node.type.shape))
+
+
+# -- linear algebra, for reading -------------------------------------------------------------------
+
+
+@reads("inv")
+def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    return inverse(args[0]) if args[0].rank == 2 else None
+
+
+def inverse(e: Expr) -> Expr:
+    """A⁻¹ as an operand of products."""
+    found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
+    flipped = transpose(e)
+    # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.
+    if flipped.serial < e.serial:
+        found = transpose(raw_apply(PRIMITIVES["inv"], (flipped,), {}, flipped.shape))
+    return found
+
+
+@reads("solve")
+def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    a, b = args
+    if a.rank != 2 or b.rank != 2:
+        return None
+    sizes = {0: a.shape[0], 1: a.shape[1], 2: b.shape[1]}
+    return product(ONE, [(inverse(a), (0, 1)), (b, (1, 2))], (0, 2), sizes)
+
+
+@reads("cofactor")
+def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """det(A) A⁻ᵀ, where A has an inverse."""
+    if len(args) != 1 or args[0].rank != 2:
+        return None
+    (a,) = args
+    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
+    return times(spread(det, a.shape), transpose(inverse(a)))
+
+
+@reads("projection")
+def _projection(args: tuple[Expr, ...], node: Node) -> Expr:
+    shape = node.type.shape
+    return raw_apply(PROJECTION, args, node.params, shape)
+
+
+def is_log_det(e: Expr) -> bool:
+    """log |det A|, which is a part of slogdet."""
+    return (
+        isinstance(e, Apply)
+        and e.primitive is PROJECTION
+        and isinstance(e.args[0], Apply)
+        and e.args[0].name == "slogdet"
+        and e.params["index"] == 1
+    )

@@ -1,0 +1,368 @@
+"""The table of laws, each with the condition under which it holds.
+
+A law is written as two NumPy functions.  They are traced once, and their expressions are the
+pattern and its replacement; the tests evaluate both sides.  Laws that need more than a pattern (a
+sum over an index) are functions in the second table, `STEPS`.
+
+The normal form itself (`einstein`, `delta`) applies the laws of sums, products, powers and
+Kronecker deltas; they are in the table too, marked ``built_in``, and tested alike.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import PROJECTION, variable
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.graph.scope import Scope
+from adjoint.graph.tracer import Tracer
+from adjoint.graph.tracing import node_of
+from adjoint.simplify.cleanup import factored
+from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
+from adjoint.simplify.exact import ONE
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Power,
+    Sum,
+    Term,
+    number,
+    number_of,
+    raw_apply,
+    symbol,
+    walk,
+)
+from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
+from adjoint.simplify.reading import MINUS, read, spread
+from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum, replaced
+from adjoint.simplify.writing import merge_stacks, write_out
+
+ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
+FINITE = "for finite numbers"
+
+
+@dataclass(frozen=True)
+class Law:
+    """left = right, under a condition."""
+
+    statement: str
+    left: Callable[..., Any]
+    right: Callable[..., Any]
+    condition: str = FINITE
+    shapes: str = ""
+    built_in: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.statement}   ({self.condition})"
+
+
+def _sigmoid(x: Any) -> Any:
+    return PRIMITIVES["expit"](x)
+
+
+LAWS: tuple[Law, ...] = (
+    # -- functions and their inverses
+    Law("exp(log x) = x", lambda x: np.exp(np.log(x)), lambda x: x, "x > 0"),
+    Law("log(exp x) = x", lambda x: np.log(np.exp(x)), lambda x: x, "eˣ does not overflow"),
+    Law("log(1/x) = −log x", lambda x: np.log(1 / x), lambda x: -np.log(x), "x > 0"),
+    Law("√(x²) = |x|", lambda x: np.sqrt(x**2), lambda x: np.abs(x), ALWAYS),
+    Law("|x|² = x²", lambda x: np.abs(x) ** 2.0, lambda x: x**2, ALWAYS),
+    Law("|−x| = |x|", lambda x: np.abs(-x), lambda x: np.abs(x), ALWAYS),
+    # -- parity
+    Law("sin(−x) = −sin x", lambda x: np.sin(-x), lambda x: -np.sin(x), ALWAYS),
+    Law("cos(−x) = cos x", lambda x: np.cos(-x), lambda x: np.cos(x), ALWAYS),
+    Law("tan(−x) = −tan x", lambda x: np.tan(-x), lambda x: -np.tan(x), ALWAYS),
+    Law("tanh(−x) = −tanh x", lambda x: np.tanh(-x), lambda x: -np.tanh(x), ALWAYS),
+    Law("sinh(−x) = −sinh x", lambda x: np.sinh(-x), lambda x: -np.sinh(x), ALWAYS),
+    Law("cosh(−x) = cosh x", lambda x: np.cosh(-x), lambda x: np.cosh(x), ALWAYS),
+    Law("arctan(−x) = −arctan x", lambda x: np.arctan(-x), lambda x: -np.arctan(x), ALWAYS),
+    Law("σ(−x) = 1 − σ(x)", lambda x: _sigmoid(-x), lambda x: 1 - _sigmoid(x), FINITE),
+    # -- sums of squares
+    Law("sin²x + cos²x = 1", lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, lambda x: 1.0, FINITE),
+    Law("cosh²x − sinh²x = 1", lambda x: np.cosh(x) ** 2 - np.sinh(x) ** 2, lambda x: 1.0,
+        "where cosh x does not overflow"),
+    # -- products of functions
+    Law("cos x · tan x = sin x", lambda x: np.cos(x) * np.tan(x), lambda x: np.sin(x), "cos x ≠ 0"),
+    Law("sin x / cos x = tan x", lambda x: np.sin(x) / np.cos(x), lambda x: np.tan(x), "cos x ≠ 0"),
+    Law("sinh x / cosh x = tanh x", lambda x: np.sinh(x) / np.cosh(x), lambda x: np.tanh(x),
+        "where cosh x does not overflow"),
+    # -- values by convention at one point
+    Law("where(n = 0, 0, n x^where(n = 0, 1, n − 1)) = n xⁿ⁻¹",
+        lambda x, n: np.where(n == 0, 0.0, n * x ** np.where(n == 0, 1.0, n - 1)),
+        lambda x, n: n * x ** (n - 1), "x ≠ 0 where n = 0", built_in=True),
+    Law("where(y = 0, 0, c / where(y = 0, 1, y)) = c / y",
+        lambda y: np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y)),
+        lambda y: 0.5 / y, "y ≠ 0; at 0 the convention is 0", built_in=True),
+    Law("where(c, x, x) = x", lambda c, x: np.where(c, x, x), lambda c, x: x, ALWAYS,
+        built_in=True),
+    # -- matrices
+    Law("(A⁻¹)⁻¹ = A", lambda A: np.linalg.inv(np.linalg.inv(A)), lambda A: A, "A is regular",
+        "n n"),
+    Law("det(Aᵀ) = det A", lambda A: np.linalg.det(A.T), lambda A: np.linalg.det(A), ALWAYS, "n n"),
+    Law("det(A⁻¹) = 1/det A", lambda A: np.linalg.det(np.linalg.inv(A)),
+        lambda A: 1 / np.linalg.det(A), "A is regular", "n n"),
+    # -- the normal form
+    Law("x·x = x²", lambda x: x * x, lambda x: x**2, ALWAYS, built_in=True),
+    Law("x·x³ = x⁴", lambda x: x * x**3, lambda x: x**4, ALWAYS, built_in=True),
+    Law("x·x⁻¹ = 1", lambda x: x * (1 / x), lambda x: 1.0, "x ≠ 0 and finite", built_in=True),
+    Law("(x²)³ = x⁶", lambda x: (x**2) ** 3, lambda x: x**6, FINITE, built_in=True),
+    Law("(2xy)² = 4x²y²", lambda x, y: (2 * x * y) ** 2, lambda x, y: 4 * x**2 * y**2, FINITE,
+        built_in=True),
+    Law("x + x = 2x", lambda x: x + x, lambda x: 2 * x, FINITE, "n", True),
+    Law("x − x = 0", lambda x: x - x, lambda x: 0.0 * x, FINITE, "n", True),
+    Law("0·x = 0", lambda x: 0.0 * x, lambda x: np.zeros_like(x), FINITE, "n", True),
+    Law("−(−x) = x", lambda x: np.negative(-x), lambda x: x, ALWAYS, "n", True),
+    Law("a(b + c) = ab + ac, numbers a", lambda x, y: 3 * (x + y) - y, lambda x, y: 3 * x + 2 * y,
+        FINITE, "n; n", True),
+    Law("eˣ·eʸ = eˣ⁺ʸ", lambda x, y: np.exp(x) * np.exp(y), lambda x, y: np.exp(x + y),
+        "nothing overflows", built_in=True),
+    Law("(Aᵀ)ᵀ = A", lambda A: A.T.T, lambda A: A, ALWAYS, "n m", True),
+    Law("(A B)ᵀ = Bᵀ Aᵀ", lambda A, B: (A @ B).T, lambda A, B: B.T @ A.T, ALWAYS, "n m; m k", True),
+    Law("(A B) C = A (B C)", lambda A, B, C: (A @ B) @ C, lambda A, B, C: A @ (B @ C), FINITE,
+        "n m; m k; k l", True),
+    Law("I A = A", lambda A: np.eye(A.shape[0]) @ A, lambda A: A, FINITE, "n m", True),
+    Law("(A + I) B = A B + B", lambda A, B: (A + np.eye(A.shape[0])) @ B, lambda A, B: A @ B + B,
+        FINITE, "n n; n m", True),
+    Law("diag(v) w = v ∘ w", lambda v, w: np.diag(v) @ w, lambda v, w: v * w, FINITE, "n; n", True),
+    Law("diag(diag(v)) = v", lambda v: np.diag(np.diag(v)), lambda v: v, ALWAYS, "n", True),
+    Law("tr(A B) = tr(B A)", lambda A, B: np.trace(A @ B), lambda A, B: np.trace(B @ A), FINITE,
+        "n m; m n", True),
+    Law("tr(a bᵀ) = bᵀ a", lambda a, b: np.trace(np.outer(a, b)), lambda a, b: b @ a, FINITE,
+        "n; n", True),
+    Law("Σ of a broadcast = n times", lambda x: np.sum(np.broadcast_to(x, (3, 4))),
+        lambda x: 12 * x, FINITE, "", True),
+    Law("A⁻¹ A = I", lambda A, B: np.linalg.inv(A) @ A @ B, lambda A, B: B, "A is regular",
+        "n n; n m", True),
+)  # fmt: skip
+
+
+def trace_law(side: Callable[..., Any], shapes: str) -> Expr:
+    """One side of a law as an expression of symbols named like its parameters."""
+    names = list(inspect.signature(side).parameters)
+    sizes = {"n": 5, "m": 7, "k": 11, "l": 13}
+    given = [s.split() for s in shapes.split(";")] if shapes else [[] for _ in names]
+    with Scope("a law", abstract="a law holds for all values", internal=True) as scope:
+        known, variables = {}, []
+        for name, dims in zip(names, given, strict=True):
+            shape = tuple(sizes[d] for d in dims)
+            v = variable(scope, None, ArrayType(shape, np.dtype(np.float64)))
+            known[v.node] = symbol(name, shape, LAWS)
+            variables.append(v)
+        result = side(*variables)
+        if not isinstance(result, Tracer):
+            return number(ONE if result == 1 else ONE * 0)
+        return read([node_of(result, "a law")], known)[0]
+
+
+@lru_cache(maxsize=1)
+def patterns() -> dict[str, list[tuple[Expr, Expr]]]:
+    """The laws that are matched, by the kind of expression at their root."""
+    found: dict[str, list[tuple[Expr, Expr]]] = {}
+    for law in LAWS:
+        if not law.built_in:
+            left, right = trace_law(law.left, law.shapes), trace_law(law.right, law.shapes)
+            found.setdefault(_root(left), []).append((left, right))
+    return found
+
+
+def _root(e: Expr) -> str:
+    return e.name if isinstance(e, Apply) else type(e).__name__
+
+
+def apply_laws(e: Expr) -> Expr:
+    """One law applied at the root of an expression, the first that fits."""
+    for left, right in patterns().get(_root(e), ()):
+        found = _apply(left, right, e)
+        if found is not None:
+            return found
+    return e
+
+
+def _apply(left: Expr, right: Expr, e: Expr) -> Expr | None:
+    if isinstance(left, Sum) and isinstance(e, Sum):
+        part = match_part_of_sum(left, e)
+        return None if part is None else add([build(right, part[0], e.shape), *part[1]])
+    if isinstance(left, Term) and left.rank == 0 and isinstance(e, Term):
+        some = match_factors(left, e)
+        if some is None:
+            return None
+        bound, rest, labels = some
+        shape = tuple(e.sizes[i] for i in labels)
+        found = build(scale(1 / left.coefficient, right), bound, shape)
+        return product(e.coefficient, [(found, labels), *rest], e.out, e.sizes)
+    bound = {}
+    return build(right, bound, e.shape) if match(left, e, bound) else None
+
+
+# -- laws about sums over an index, as functions ---------------------------------------------------
+
+
+def shift_exponential(e: Expr) -> Expr:
+    """exp(x − max x) = exp(x) exp(−max x): the factor cancels in what is normalised."""
+    if not (isinstance(e, Apply) and e.name == "exp" and isinstance(e.args[0], Sum)):
+        return e
+    shifts = [t for t in e.args[0].terms if _is_shift(t)]
+    rest = [t for t in e.args[0].terms if t not in shifts]
+    if not shifts or not rest:
+        return e
+    return times(elementwise(e.primitive, add(rest)), elementwise(e.primitive, add(shifts)))
+
+
+def _is_shift(e: Expr) -> bool:
+    """A maximum, broadcast along an axis."""
+    if not isinstance(e, Term) or len(e.factors) != 1:
+        return False
+    f, labels = e.factors[0]
+    return isinstance(f, Apply) and f.name == "max" and len(labels) < len(e.out)
+
+
+def log_of_exponential(e: Expr) -> Expr:
+    """log(eˣ Σ f) = x + log Σ f."""
+    if not (isinstance(e, Apply) and e.name == "log" and isinstance(e.args[0], Term)):
+        return e
+    inner = e.args[0]
+    for k, (f, labels) in enumerate(inner.factors):
+        if isinstance(f, Apply) and f.name == "exp" and set(labels) <= set(inner.out):
+            rest = [pair for j, pair in enumerate(inner.factors) if j != k]
+            sizes = {i: n for i, n in inner.sizes.items() if i in inner.out}
+            outside = product(ONE, [(f.args[0], labels)], inner.out, sizes)
+            left = product(inner.coefficient, rest, inner.out, inner.sizes)
+            return add([outside, elementwise(e.primitive, left)])
+    return e
+
+
+def name_logsumexp(e: Expr) -> Expr:
+    """log Σ exp(x) has a name."""
+    if not (isinstance(e, Apply) and e.name == "log" and isinstance(e.args[0], Term)):
+        return e
+    axis = _exponential_sum(e.args[0])
+    if axis is None:
+        return e
+    exponential = e.args[0].factors[0][0]
+    assert isinstance(exponential, Apply)
+    return raw_apply(LOGSUMEXP, exponential.args, {"axis": axis}, e.shape)
+
+
+def _exponential_sum(e: Expr) -> int | None:
+    """The axis of x over which e = Σ exp(x) is summed; a number from a vector has axis 0."""
+    if not isinstance(e, Term) or len(e.factors) != 1 or e.coefficient != 1:
+        return None
+    f, labels = e.factors[0]
+    summed = [k for k, i in enumerate(labels) if i not in e.out]
+    if not (isinstance(f, Apply) and f.name == "exp") or len(summed) != 1:
+        return None
+    if len(set(labels)) != len(labels) or e.out != tuple(i for i in labels if i in e.out):
+        return None
+    return summed[0]
+
+
+def name_softmax(e: Expr) -> Expr:
+    """exp(x) / Σ exp(x) has a name."""
+    if not isinstance(e, Term):
+        return e
+    for k, (f, labels) in enumerate(e.factors):
+        n = number_of(f.exponent) if isinstance(f, Power) else None
+        if n is None or isinstance(n, complex) or n > -1 or not isinstance(f, Power):
+            continue
+        axis = _exponential_sum(f.base)
+        if axis is None:
+            continue
+        exponential = f.base.children()[0]
+        for j, (g, inner) in enumerate(e.factors):
+            if g is exponential and inner[:axis] + inner[axis + 1 :] == labels:
+                soft = raw_apply(SOFTMAX, exponential.children(), {"axis": axis}, g.shape)
+                rest = [pair for i, pair in enumerate(e.factors) if i not in (j, k)]
+                left = power(f.base, number(n + 1))
+                factors = [(soft, inner), (left, labels), *rest]
+                return product(e.coefficient, factors, e.out, e.sizes)
+    return e
+
+
+def sum_softmax(e: Expr) -> Expr:
+    """Σ softmax(x) = 1."""
+    if not isinstance(e, Term):
+        return e
+    for k, (f, labels) in enumerate(e.factors):
+        if not (isinstance(f, Apply) and f.name == "softmax"):
+            continue
+        i = labels[f.params["axis"]]
+        uses = sum(ls.count(i) for _, ls in e.factors)
+        if uses == 1 and i not in e.out:
+            rest = [pair for j, pair in enumerate(e.factors) if j != k]
+            sizes = {label: n for label, n in e.sizes.items() if label != i}
+            return product(e.coefficient, rest, e.out, sizes)
+    return e
+
+
+def same_branches(e: Expr) -> Expr:
+    """where(c, x, x) = x."""
+    if not (isinstance(e, Apply) and e.name == "where"):
+        return e
+    a, b = (spread(branch, e.shape) for branch in e.args[1:])
+    return a if a is b else e
+
+
+def drop_guard(e: Expr) -> Expr:
+    """where(y = 0, 0, f(where(y = 0, 1, y))) is f(y), but for a value by convention at y = 0.
+
+    Rules of differentiation guard quotients in this way; a choice that a user wrote without a
+    second one inside it stays.
+    """
+    if not (isinstance(e, Apply) and e.name == "where" and number_of(e.args[1]) == 0):
+        return e
+    condition, _, body = e.args
+    if not (isinstance(condition, Apply) and condition.name == "equal"):
+        return e
+    inner = [
+        part
+        for part in walk([body])
+        if isinstance(part, Apply) and part.name == "where" and part.args[0] is condition
+    ]
+    if not any(number_of(part.args[1]) == 1 for part in inner):
+        return e
+    return spread(
+        replaced(body, {part: spread(part.args[2], part.shape) for part in inner}), e.shape
+    )
+
+
+def log_det_of_inverse(e: Expr) -> Expr:
+    """log |det A⁻¹| = −log |det A|."""
+    if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
+        (inner,) = e.args
+        if isinstance(inner, Apply) and inner.name == "slogdet":
+            (a,) = inner.args
+            if isinstance(a, Apply) and a.name == "inv":
+                same = raw_apply(inner.primitive, a.args, inner.params, ())
+                return scale(MINUS, raw_apply(PROJECTION, (same,), e.params, ()))
+    return e
+
+
+STEPS: tuple[Callable[[Expr], Expr], ...] = (
+    shift_exponential,
+    log_of_exponential,
+    name_logsumexp,
+    name_softmax,
+    sum_softmax,
+    write_out,
+    merge_stacks,
+    log_det_of_inverse,
+    same_branches,
+    drop_guard,
+    apply_laws,
+    factored,
+)
+"""What is tried at every expression, in this order."""
+
+
+def simplify_step(e: Expr) -> Expr:
+    """Every step once."""
+    for step in STEPS:
+        e = step(e)
+    return e

@@ -1,0 +1,82 @@
+"""Simplifying: expressions brought to the form that is shortest to write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from adjoint.simplify.cleanup import as_term, factored
+from adjoint.simplify.einstein import add, product
+from adjoint.simplify.expression import Expr, Power, Sum, Term, number_of, walk
+from adjoint.simplify.rewrite import rewrite
+from adjoint.simplify.rules import simplify_step
+
+MOST_TERMS = 40
+"""Products are multiplied out, to see whether terms cancel, up to so many terms."""
+
+
+def simplify(roots: Sequence[Expr]) -> list[Expr]:
+    """The roots, simplified: idempotent, and equal under the conditions of the laws.
+
+    Products of sums are kept as products, unless multiplying them out makes terms cancel so that
+    less is left to write.
+    """
+    found = rewrite(roots, simplify_step)
+    for k, e in enumerate(found):
+        wide = expanded(e)
+        if wide is not e:
+            (other,) = rewrite([wide], simplify_step)
+            if size(other) < size(e):
+                found[k] = other
+    return found
+
+
+def size(e: Expr) -> int:
+    """How much there is to write: the number of different parts, and of their operands."""
+    return sum(1 + len(part.children()) for part in walk([e]))
+
+
+def expanded(e: Expr) -> Expr:
+    """An expression with its products of sums multiplied out."""
+    terms = list(e.terms) if isinstance(e, Sum) else [e]
+    result: list[Expr] = []
+    while terms:
+        t = terms.pop()
+        parts = _distributed(t)
+        if parts is None:
+            result.append(t)
+        else:
+            terms += parts
+        if len(terms) + len(result) > MOST_TERMS:
+            return e
+    return add(result[::-1])
+
+
+def _distributed(e: Expr) -> list[Expr] | None:
+    """The terms of a product, one factor of which is a sum."""
+    if isinstance(e, Sum):
+        return list(e.terms)
+    view = as_term(e)
+    if not isinstance(e, Term | Power):
+        return None
+    for k, (f, labels) in enumerate(view.factors):
+        rest = [pair for j, pair in enumerate(view.factors) if j != k]
+        if isinstance(f, Power) and isinstance(f.base, Sum):
+            n = number_of(f.exponent)
+            if n not in (2, 3):
+                continue
+            assert isinstance(n, Fraction)
+            again = [(f.base, labels)] * (int(n) - 1)
+            return [
+                product(view.coefficient, [(t, labels), *again, *rest], view.out, view.sizes)
+                for t in f.base.terms
+            ]
+        if isinstance(f, Sum):
+            return [
+                product(view.coefficient, [(t, labels), *rest], view.out, view.sizes)
+                for t in f.terms
+            ]
+    return None
+
+
+__all__ = ["expanded", "factored", "simplify", "size"]
