@@ -1,7 +1,7 @@
 """What automatic differentiation gets wrong, and the answer we give: one test per trap.
 
-Each value is checked in forward and in reverse mode, and where it has a meaning in second order, as
-forward over reverse and as forward over forward.
+Each value is checked in forward and in reverse mode, evaluated and compiled, and where it has a
+meaning in second order, in every combination of modes.
 """
 
 import warnings
@@ -22,8 +22,16 @@ def assert_first(f: Callable[..., Any], x: Any, expected: Any, rtol: float = 1e-
     """∂f/∂x in both modes."""
     with np.errstate(all="ignore"):
         for mode in ("forward", "reverse"):
-            found = ad.jacobian(f, mode=mode)(x)  # type: ignore[arg-type]
-            np.testing.assert_allclose(found, expected, rtol, 1e-13, err_msg=mode)
+            slope = ad.jacobian(f, mode=mode)  # type: ignore[arg-type]
+            np.testing.assert_allclose(slope(x), expected, rtol, 1e-13, err_msg=mode)
+            assert_compiled(slope, x, expected, rtol, f"{mode}, compiled")
+
+
+def assert_compiled(f: Callable[..., Any], x: Any, expected: Any, rtol: float, what: str) -> None:
+    """The same from machine code: the second call does not trace."""
+    compiled = ad.compile(f)
+    compiled(x)
+    np.testing.assert_allclose(compiled(x), expected, rtol, 1e-12, err_msg=what)
 
 
 def assert_second(f: Callable[..., Any], x: Any, expected: Any, rtol: float = 1e-10) -> None:
@@ -34,6 +42,7 @@ def assert_second(f: Callable[..., Any], x: Any, expected: Any, rtol: float = 1e
                 found = ad.jacobian(ad.jacobian(f, mode=inner), mode=outer)(x)  # type: ignore[arg-type]
                 message = f"{outer} over {inner}"
                 np.testing.assert_allclose(found, expected, rtol, 1e-12, err_msg=message)
+        assert_compiled(ad.hessian(f), x, expected, rtol, "Hessian, compiled")
 
 
 def test_nested_derivatives_are_not_confused() -> None:
