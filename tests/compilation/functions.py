@@ -83,6 +83,7 @@ PLAIN: dict[str, Case] = {
     "stack": (lambda x: np.stack([x, x * 2], axis=1), (V4,)),
     "concatenate": (lambda x, y: np.concatenate([x, y * 2, x[:1]], axis=0), (A, A[:2])),
     "gather": (lambda x: x[[0, 2, 2, -1]] * x[[1, 1, 0, 0], [0, 1, 2, 0]][:, None], (A,)),
+    "truth values as indices": (lambda x: (x[True] * 2, x[False], x[None, True]), (V4,)),
     "mask": (lambda x: x[x > 0] ** 2, (V4,)),
     "where": (lambda x: np.where(x > 0, np.sqrt(np.abs(x)), -x), (X,)),
     "extremes": (lambda x: (np.maximum(x, 0.0), np.minimum(x, V3[0]), np.clip(x, -1, 1)), (X,)),

@@ -58,7 +58,14 @@ class Write:
     op: Op
 
 
-Step = Group | Product | Write
+@dataclass
+class Loop:
+    """A scan, while loop or branch, whose bodies are kernels of their own."""
+
+    op: Op
+
+
+Step = Group | Product | Write | Loop
 
 
 class Schedule:
@@ -117,13 +124,13 @@ class Schedule:
         stored = set(program.outputs) | {op for op, _ in program.guards}
         for op in program.ops:
             kind = self.class_of[op]
-            if kind in ("sum", "loop contraction", "product", "write"):
+            if kind in ("sum", "loop contraction", "product", "write", "control", "part"):
                 stored.add(op)
             if kind == "product":
                 stored.update(map(storage_root, op.inputs))
             if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
                 stored.update(op.inputs)
-            if kind in ("gather", "write"):
+            if kind in ("gather", "write", "control"):
                 stored.update(op.inputs)
             shape = iteration_shape(op) if kind != "leaf" else op.shape
             for i in op.inputs:
@@ -188,6 +195,10 @@ class Schedule:
                 self._append(op, Product(op, contraction))
             elif kind == "write":
                 self._append(op, Write(op))
+            elif kind == "control":
+                self._append(op, Loop(op))
+            elif kind == "part":
+                self.step_of[op] = self.step_of[op.inputs[0]]
             elif kind == "host":
                 raise AssertionError(f"{op} has no lowering")
             else:

@@ -14,8 +14,9 @@ from llvmlite import ir
 from adjoint.codegen import memory
 from adjoint.codegen.blas import emit_product, fits
 from adjoint.codegen.body import Body
-from adjoint.codegen.elements import I32, I64, cast, literal
-from adjoint.codegen.fusion import Group, Product, Schedule, Step, Write
+from adjoint.codegen.control import Control, layout, programs
+from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
+from adjoint.codegen.fusion import Group, Loop, Product, Schedule, Step, Write
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.program import Op, Program
 from adjoint.codegen.step_loops import contraction_loops, group_loops, volume, write_loops
@@ -44,19 +45,40 @@ _LOOP_ATTRIBUTES = ("nounwind", '"prefer-vector-width"="512"')
 class Kernel:
     """The LLVM module of one program, its arena size and its record of what it does."""
 
-    def __init__(self, program: Program, name: str = "kernel") -> None:
+    def __init__(self, program: Program, name: str = "kernel", module: Any = None) -> None:
         self.program = program
         self.schedule = Schedule(program)
         self.name = name
-        self.module = ir.Module(name)
-        # Without loops no vector variants are needed, and repairs are branches.
-        loops = any(isinstance(s, Group | Write) and volume(s) > 1 for s in self.schedule.steps)
-        prepare(self.module, (512, 256, 128) if loops else (), shared=True)
-        self.offsets, self.arena_bytes = self._plan_memory()
-        self.loop_count = 0
+        self.module = ir.Module(name) if module is None else module
+        if module is None:
+            # Without loops no vector variants are needed, and repairs are branches.
+            loops = any(volume(s) > 1 for s in self.schedule.steps)
+            prepare(self.module, (512, 256, 128) if loops else (), shared=True)
+        self.inner = self._build_inner()
+        self.layouts = {
+            op: layout(op, max(k.arena_bytes for k in kernels))
+            for op, kernels in self.inner.items()
+        }
+        self.offsets, total = self._plan_memory()
+        self.arena_bytes: int = total
+        self.loop_count: int = sum(k.loop_count for ks in self.inner.values() for k in ks)
         self.product_count = 0
         self._emit()
-        provide(self.module.globals)
+        if module is None:
+            provide(self.module.globals)
+        else:
+            self.function.linkage = "internal"
+
+    def _build_inner(self) -> dict[Op, list[Kernel]]:
+        """Kernels of the bodies of loops and branches."""
+        found: dict[Op, list[Kernel]] = {}
+        for step in self.schedule.steps:
+            if isinstance(step, Loop):
+                found[step.op] = [
+                    Kernel(part, f"{self.name}.body{len(found)}.{k}", self.module)
+                    for k, part in enumerate(programs(step.op))
+                ]
+        return found
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -77,6 +99,9 @@ class Kernel:
             for op, first in schedule.step_of.items()
             if op not in outputs and op not in self.number_place
         }
+        for op, plan in self.layouts.items():
+            number = schedule.step_of[op]
+            lives[op] = memory.Life(plan.size, number, number)
         if self.number_base is not None:
             size = _NUMBER_BYTES * len(numbers)
             lives[self.number_base] = memory.Life(size, 0, len(schedule.steps))
@@ -86,7 +111,8 @@ class Kernel:
     def _touched(self, step: Step) -> list[Op]:
         """Every stored operation or leaf that a step reads or writes."""
         roots = step.roots if isinstance(step, Group) else [step.op]
-        found: dict[Op, None] = dict.fromkeys(roots)
+        written = self.schedule.users[step.op] if isinstance(step, Loop) else roots
+        found: dict[Op, None] = dict.fromkeys(written)
         stack = [i for r in roots for i in r.inputs]
         seen: set[Op] = set()
         while stack:
@@ -162,6 +188,8 @@ class Kernel:
     def _emit_step(self, number: int, step: Step) -> None:
         if isinstance(step, Product):
             self._emit_blas(step)
+        elif isinstance(step, Loop):
+            self._emit_loop(step.op)
         elif isinstance(step, Write):
             self._outline(step)
         elif step.shape == () and not step.chunk:
@@ -171,6 +199,39 @@ class Kernel:
         for position, (op, expected) in enumerate(self.program.guards):
             if self.schedule.step_of.get(op) == number:
                 self._emit_guard(op, expected, position)
+
+    def _emit_loop(self, op: Op) -> None:
+        count = len(programs(op)[-1].outputs)
+        results: list[Any] = [None] * count
+        for part in self.schedule.users[op]:
+            results[part.params["index"]] = strided_view(self.builder, part, self.views).pointer
+        Control(
+            self.builder,
+            op,
+            [self._pointer(i, op) for i in op.inputs],
+            results,
+            self.views[op].pointer,
+            [k.function for k in self.inner[op]],
+            self.layouts[op],
+            self.fault,
+        ).emit()
+
+    def _pointer(self, op: Op, loop: Op) -> Any:
+        """Where an operand is in memory, contiguous; numbers from the text are put there."""
+        copies = self.layouts[loop].copies
+        if op in copies:
+            target = _whole(_advanced(self.builder, self.views[loop].pointer, copies[op]), op)
+            if op.size:
+                with nest(self.builder, op.shape) as index:
+                    value = self.views[op].load(self.builder, index)
+                    target.store(self.builder, index, value)
+            return target.pointer
+        if op.kind != "literal":
+            return strided_view(self.builder, op, self.views).pointer
+        place = self.builder.alloca(memory_type(op.dtype))
+        value = ir.Constant(memory_type(op.dtype), literal(op.value, op.dtype).constant)
+        self.builder.store(value, place)
+        return place
 
     def _emit_scalars(self, group: Group) -> None:
         """Numbers stay in registers for all later steps; memory gets a copy for loops to read."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.contractions import SMALL_PRODUCT
+from adjoint.codegen.control import CONTROL, has_native_form
 from adjoint.codegen.elements import NATIVE_DTYPES, emitter
 from adjoint.codegen.program import Op
 from adjoint.primitives.contraction import letter, parse
@@ -56,7 +57,7 @@ def extents_of(op: Op) -> dict[str, int]:
 
 def classify(op: Op) -> str:
     """One of leaf, element, view, storage view, gather, sum, loop contraction, product, write,
-    host."""
+    control, part (a result of a control operation), host."""
     if op.role is None:
         op.role = _role(op)
     return op.role
@@ -65,6 +66,11 @@ def classify(op: Op) -> str:
 def _role(op: Op) -> str:
     if op.kind in ("input", "literal", "array"):
         return "leaf" if _native(op) else "host"
+    if op.kind in CONTROL:
+        return "control" if _native_control(op) else "host"
+    if op.kind == "projection":
+        native = _native(op) and classify(op.inputs[0]) == "control"
+        return "part" if native else "host"
     if not _native(op) or not all(_native(i) for i in op.inputs):
         return "host"
     if op.kind == "einsum":
@@ -75,6 +81,8 @@ def _role(op: Op) -> str:
         return "write" if op.inputs[0].size else "host"
     if op.kind == "reshape":
         return "view" if unit_axes_only(op.inputs[0].shape, op.shape) else "storage view"
+    if any(isinstance(p, bool | np.bool_) for p in op.params.get("template", ())):
+        return "host"  # x[True] adds an axis
     if op.kind == "getitem":
         return "view" if HOLE not in op.params["template"] else _classify_gather(op)
     if op.kind in ("setitem", "scatter_add"):
@@ -83,6 +91,12 @@ def _role(op: Op) -> str:
         same = all(i.dtype == op.dtype for i in op.inputs)
         return "write" if same else "host"
     return "element" if emitter(op) is not None else "host"
+
+
+def _native_control(op: Op) -> bool:
+    return all(map(_native, op.inputs)) and has_native_form(
+        op, lambda program: all(classify(o) != "host" for o in program.ops)
+    )
 
 
 def _native(op: Op) -> bool:

@@ -24,8 +24,10 @@ _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 class Op:
     """One operation; ``kind`` is "input", "literal", "array" or the name of a primitive."""
 
-    __slots__ = ("dtype", "inputs", "kind", "number", "params", "primitive", "role", "shape",
-                 "size", "value")  # fmt: skip
+    __slots__ = (
+        "dtype", "inputs", "kind", "number", "params", "parts", "primitive", "role", "shape",
+        "size", "value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Op:
         self.value = value
         self.size = math.prod(shape)
         self.role: str | None = None
+        self.parts: list[Any] | None = None
 
     def __repr__(self) -> str:
         return f"%{self.number}:{self.kind}{list(self.shape)}"

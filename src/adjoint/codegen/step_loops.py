@@ -8,9 +8,10 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.body import Body, named_index
+from adjoint.codegen.control import work
 from adjoint.codegen.elements import I64, cast
 from adjoint.codegen.folds import folding, plus, scan_loops
-from adjoint.codegen.fusion import Group, Step
+from adjoint.codegen.fusion import Group, Loop, Step
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
@@ -27,6 +28,8 @@ from adjoint.primitives.indexing import HOLE, selection_shape
 
 def volume(step: Step) -> int:
     """How often the body of a step's loops runs."""
+    if isinstance(step, Loop):
+        return work(step.op)
     shape = step.shape if isinstance(step, Group) else step.op.shape
     return int(np.prod(shape, dtype=np.int64))
 

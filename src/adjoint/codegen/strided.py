@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.elements import I64, memory_type
@@ -12,7 +13,6 @@ from adjoint.codegen.loopnest import View
 from adjoint.codegen.patterns import unit_axes_only
 from adjoint.codegen.program import Op
 from adjoint.primitives.contraction import parse
-from adjoint.primitives.indexing import HOLE
 
 
 def storage_root(op: Op) -> Op:
@@ -29,7 +29,7 @@ def _is_strided(op: Op) -> bool:
     if op.kind == "reshape":
         return unit_axes_only(op.inputs[0].shape, op.shape)
     if op.kind == "getitem":
-        return HOLE not in op.params["template"]
+        return not any(isinstance(p, str | bool | np.bool_) for p in op.params["template"])
     return False
 
 

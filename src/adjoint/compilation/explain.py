@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.fusion import Group, Product, Write
+from adjoint.codegen.fusion import Group, Loop, Product, Write
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.program import Op, Program
 from adjoint.compilation.paths import Path
@@ -58,6 +58,10 @@ def _kernel(kernel: Kernel) -> list[str]:
             lines.append(f"  {where}: {', '.join(_root(r) for r in step.roots)}")
         elif isinstance(step, Product):
             lines.append(f"  BLAS gemm {step.op.params['subscripts']}: {_type(step.op)}")
+        elif isinstance(step, Loop):
+            lines.append(f"  {step.op.kind} as a native loop or branch, with bodies")
+            for inner in kernel.inner[step.op]:
+                lines += ["  " + line for line in _kernel(inner)]
         elif isinstance(step, Write):
             lines.append(f"  {step.op.kind} into {_type(step.op)}")
     lines.append(f"  arena of {kernel.arena_bytes:,} bytes")

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.control import work
 from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
 from adjoint.compilation.segments import GuardFailed, Segments, is_host
@@ -206,4 +208,5 @@ def _opt_level(program: Program) -> int:
 
 def _long(program: Program) -> bool:
     """Whether a call lasts long enough that other threads should run meanwhile."""
-    return sum(op.size for op in program.ops) > 20_000
+    total = sum(work(op) if classify(op) == "control" else op.size for op in program.ops)
+    return total > 20_000
