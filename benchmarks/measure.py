@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+Clock = Callable[[], float]
+
 
 def pin() -> str:
     """Bind this process to one core, unless it already is; says which."""
@@ -23,39 +25,49 @@ def pin() -> str:
     return f"bound to core {allowed[-1]}"
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def has(package: str) -> bool:
     """Whether a peer is installed."""
     return importlib.util.find_spec(package) is not None
 
 
 def medians(
-    calls: Mapping[str, Callable[[], Any]], rounds: int = 15, seconds: float = 0.03
+    calls: Mapping[str, Callable[[], Any]],
+    rounds: int = 15,
+    seconds: float = 0.03,
+    clock: Clock = time.thread_time,
 ) -> dict[str, float]:
     """Seconds per call of each contestant: the median over rounds in which all take turns, so that
     a slow moment of the machine hits them alike."""
-    counts = {name: repetitions(call, seconds) for name, call in calls.items()}
+    counts = {name: repetitions(call, seconds, clock) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            times[name].append(elapsed(call, counts[name]) / counts[name])
+            times[name].append(elapsed(call, counts[name], clock) / counts[name])
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def elapsed(call: Callable[[], Any], count: int) -> float:
+def elapsed(call: Callable[[], Any], count: int, clock: Clock = time.thread_time) -> float:
     """The time of several calls, on the clock of this thread: on a busy core wall time mostly
-    measures who was interrupted."""
+    measures who was interrupted.  Libraries with threads of their own need another clock."""
     turns = range(count)
-    start = time.thread_time()
+    start = clock()
     for _ in turns:
         call()
-    return time.thread_time() - start
+    return clock() - start
 
 
-def repetitions(call: Callable[[], Any], seconds: float) -> int:
+def repetitions(call: Callable[[], Any], seconds: float, clock: Clock = time.thread_time) -> int:
     """How many calls fill a round."""
     call()
     count = 1
-    while (spent := elapsed(call, count)) < seconds / 4:
+    while (spent := elapsed(call, count, clock)) < seconds / 4:
         count *= 4
     return max(1, round(count * seconds / spent))
 
