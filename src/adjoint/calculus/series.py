@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adjoint.calculus.jets import jet
 from adjoint.calculus.matrices import derivative_tensor
+from adjoint.calculus.monomials import polynomial_text
 from adjoint.calculus.scalars import derivative
 from adjoint.errors import ArgumentError, ArgumentValueError, ShapeMismatchError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.tracing import differentiable, require_callable
+
+_WRITTEN_OUT = 20  # the highest degree that a repr writes out
 
 
 def taylor(f: Callable[[Any], Any], x0: Any, order: int) -> TaylorPolynomial:
@@ -194,29 +197,46 @@ class TaylorPolynomial:
             return math.inf
         return float(np.polyfit(np.log(h[clear]), np.log(errors[clear]), 1)[0])
 
-    def formula(self, variable: str = "x", digits: int = 6) -> str:
-        """The polynomial of one variable as text.
+    def formula(self, variable: str | Sequence[str] = "x", digits: int = 6) -> str:
+        """The polynomial written out.
+
+        ``variable`` names the variable, or all of them; of a vector called x they are x1, x2, ….
+
+        Raises
+        ------
+        NotScalarError: f returns more than one number.
+        ArgumentValueError: the polynomial has more than 400 terms, or the names are too few.
 
         >>> import numpy as np, adjoint as ad
         >>> ad.taylor(lambda x: x**4, 1.0, 4).formula()
         '1 + 4 (x - 1) + 6 (x - 1)² + 4 (x - 1)³ + (x - 1)⁴'
+        >>> ad.taylor(lambda v: v[0] ** 2 * v[1], np.array([0.0, 1.0]), 3).formula()
+        'x1² + x1² (x2 - 1)'
         """
-        center = float(self.center)
-        base = variable if center == 0 else f"({variable} {'-' if center > 0 else '+'} " \
-            f"{_number(abs(center), digits)})"  # fmt: skip
-        text = ""
-        for k, c in enumerate(map(float, self.coefficients)):
-            if c == 0:
-                continue
-            power = "" if k == 0 else base + (_superscript(k) if k > 1 else "")
-            size = _number(abs(c), digits)
-            term = power if power and size == "1" else f"{size} {power}".strip()
-            sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
-            text += sign + term
-        return text or "0"
+        if self.one_variable:
+            terms = self.coefficients
+        else:
+            terms = [t / math.factorial(k) for k, t in enumerate(self.tensors)]
+        return polynomial_text(terms, self.center, self._names(variable), digits)
+
+    def _names(self, variable: str | Sequence[str]) -> list[str]:
+        if not isinstance(variable, str):
+            names = list(variable)
+        elif self.one_variable:
+            names = [variable]
+        else:
+            indices = np.ndindex(np.shape(self.center))
+            names = [variable + "".join(str(i + 1) for i in index) for index in indices]
+        if len(names) != np.size(self.center):
+            raise ArgumentValueError(
+                f"formula(variable) needs one name for each of the {np.size(self.center)} "
+                f"variables; got {len(names)}."
+            )
+        return names
 
     def __repr__(self) -> str:
-        if self.one_variable and not np.shape(self.function(self.center)):
+        written = self.one_variable and self.order <= _WRITTEN_OUT
+        if written and not np.ndim(self.coefficients[0]) and np.isrealobj(self.coefficients[0]):
             return f"TaylorPolynomial({self.formula()})"
         return f"TaylorPolynomial(order={self.order}, center={describe(self.center)})"
 
@@ -228,11 +248,3 @@ def _horner(coefficients: list[Any], delta: Any) -> Any:
     for c in reversed(coefficients[:-1]):
         total = total * delta + c
     return total[()] if isinstance(total, np.ndarray) else total
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}g}"
-
-
-def _superscript(k: int) -> str:
-    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(d)] for d in str(k))
