@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import language, output, targets
+from adjoint.cli import language, output, targets, views
 from adjoint.cli.expressions import functions_by_module
 from adjoint.cli.targets import Target
 from adjoint.errors import AdjointError
 from adjoint.graph.arraytype import describe
 
 MAX_ORDER = 100
+MAX_DEGREE = 60
 MAX_ENTRIES = 10**6
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -64,6 +66,12 @@ def _help_epilog() -> str:
 @click.option("--order", type=click.IntRange(1, MAX_ORDER), default=1, show_default=True,
               help="All derivatives up to this order.")  # fmt: skip
 @click.option("--hessian", is_flag=True, help="All second derivatives, mixed ones included.")
+@click.option("--taylor", "degree", type=click.IntRange(0, MAX_DEGREE), metavar="DEGREE",
+              help="The Taylor polynomial at the point, up to this degree.")  # fmt: skip
+@click.option("--trace", "traced", is_flag=True,
+              help="Every step: value, tangent, adjoint, local partial derivatives.")  # fmt: skip
+@click.option("--graph", "picture", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Draw the computation graph: .svg, .png, .dot or .mmd.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, errors included.")
 def derive(
     target: str,
@@ -71,6 +79,9 @@ def derive(
     points: tuple[str, ...],
     order: int,
     hessian: bool,
+    degree: int | None,
+    traced: bool,
+    picture: Path | None,
     as_json: bool,
 ) -> None:
     """Prints the value and the derivatives of a function at a point.
@@ -84,8 +95,11 @@ def derive(
       adjoint derive "exp(x1*x2**2)" --wrt x2 --at x1=1,x2=2
       adjoint derive "sin(x)/x" --at x=1 --order 4
       adjoint derive "x @ A @ x" --at "x=[1,2],A=[[2,1],[1,20]]" --wrt x --hessian
+      adjoint derive "x**2 + 2*x*y + y**3" --at x=1,y=2 --taylor 3
+      adjoint derive "sin(x)*exp(x)" --at x=1 --trace --graph f.svg
       adjoint derive model.py:loss --at w=[0.5,1]
     """
+    views.require_drawable(picture)
     named, unnamed = targets.read_point(points)
     found = targets.load(target, list(named))
     point = targets.place(found, named, unnamed)
@@ -94,10 +108,38 @@ def derive(
     for name in chosen:
         point[name] = targets.as_float(point[name])
     value, derivatives = compute(found, point, chosen, order, hessian)
+    shown = _views(found, point, chosen, value, degree=degree, traced=traced, picture=picture)
     if as_json:
-        click.echo(output.dump(_as_dict(found, point, value, derivatives)))
+        click.echo(output.dump({**_as_dict(found, point, value, derivatives), **shown.as_dict()}))
     else:
-        click.echo(_as_text(found, point, value, derivatives))
+        click.echo("\n\n".join([_as_text(found, point, value, derivatives), *shown.texts()]))
+
+
+def _views(
+    target: Target, point: dict[str, Any], wrt: Sequence[str], value: Any, *,
+    degree: int | None, traced: bool, picture: Path | None,
+) -> views.Views:  # fmt: skip
+    asked = [("--taylor", degree is not None), ("--trace", traced), ("--graph", picture)]
+    options = [name for name, given in asked if given]
+    if options and not wrt:
+        raise output.CommandError(
+            f"{options[0]} needs a variable; {target.label} has no argument that is a number."
+        )
+    if traced and np.ndim(value):
+        raise output.CommandError(
+            f"--trace needs a function whose value is one number; here it is {describe(value)}.",
+            hint="take one entry, as in [x, y][0], or the sum: sum(…).",
+        )
+    groups = [] if degree is None else views.groups(point, wrt)
+    for group in groups:
+        width = sum(np.size(point[name]) for name in group)
+        _require_size(np.size(value) * width ** (degree or 0), ", ".join(group), degree or 0)
+    with computing(target.label):
+        expansions = [views.expand(target, point, group, degree or 0) for group in groups]
+        trace = views.trace(target, point, wrt) if traced else None
+        if picture is not None:
+            views.draw(target, point, wrt, value, picture)
+    return views.Views(expansions, trace, picture)
 
 
 def _require_point(target: Target, point: dict[str, Any]) -> None:

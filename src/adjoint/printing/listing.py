@@ -28,6 +28,15 @@ _INFIX = {
     "less_equal": "{0} ≤ {1}", "equal": "{0} = {1}",
 }  # fmt: skip
 
+_PRODUCTS = {
+    "a,ab->b": "{0} @ {1}", "ab,b->a": "{0} @ {1}", "a,a->": "{0} @ {1}", "ab,bc->ac": "{0} @ {1}",
+    "ab,a->b": "{0}ᵀ @ {1}", "ab,ac->bc": "{0}ᵀ @ {1}", "ab,cb->ac": "{0} @ {1}ᵀ",
+    "ab,ab->ab": "{0} ∘ {1}", "ab,ab->": "⟨{0}, {1}⟩", "a,b->ab": "outer({0}, {1})",
+    "ab->ba": "{0}ᵀ", "aa->": "trace({0})", "aa->a": "diagonal({0})",
+    "a->": "sum({0})", "ab->": "sum({0})", "ab->a": "sum({0}, 1)", "ab->b": "sum({0}, 0)",
+}  # fmt: skip
+"""Contractions that have a name, with their indices called a, b, c in order of appearance."""
+
 
 @dataclass
 class Step:
@@ -91,7 +100,7 @@ class Listing:
             return self.names[node]
         if isinstance(node, Constant) and not np.ndim(node.value):
             return f"{node.value:g}" if isinstance(node.value, int | float) else str(node.value)
-        return f"{node.primitive.name}{node.result_type}"
+        return str(node.result_type) if isinstance(node, Constant) else node.primitive.name
 
     def _differentiate(
         self, variables: list[Node], outputs: list[Node], scope: Scope, tangents: Any
@@ -141,8 +150,19 @@ def describe(node: Node, inputs: tuple[str, ...]) -> str:
     if name in _INFIX and len(inputs) == _INFIX[name].count("{"):
         return _INFIX[name].format(*inputs)
     if name == "einsum":
-        return f"einsum[{node.params['subscripts']}] {', '.join(inputs)}"
+        subscripts = _renamed(node.params["subscripts"])
+        if subscripts in _PRODUCTS:
+            return _PRODUCTS[subscripts].format(*inputs)
+        return f"einsum[{subscripts}]({', '.join(inputs)})"
     return f"{name}({', '.join(inputs)})"
+
+
+def _renamed(subscripts: str) -> str:
+    """Subscripts with their indices called a, b, c in order of appearance."""
+    letters = dict.fromkeys(c for c in subscripts if c.isalpha())
+    return subscripts.translate(
+        {ord(old): new for old, new in zip(letters, _letters(), strict=False) if len(new) == 1}
+    )
 
 
 def _parameter_names(f: Callable[..., Any], count: int) -> list[str]:
