@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +28,7 @@ from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, differentiable, require_callable, zeros_for
-from adjoint.transforms.taylor import Series, series_of
+from adjoint.transforms.taylor import Series, factorial, series_of
 from adjoint.transforms.walk import Operands
 
 
@@ -97,9 +96,10 @@ def _along(f: Callable[[Any], Any], x: Any, order: int) -> Any:
         outputs = Outputs(f(t), "derivative(f)")
         with np.errstate(all="ignore"):
             found = _coefficients(outputs, t.node, scope, order)
-            scale = math.factorial(order)
             leaves = [
-                zeros_for(n.type) if c is None else c * scale
+                zeros_for(n.type)
+                if c is None
+                else c * factorial(order, n.type.dtype, "derivative(f, n)")
                 for n, c in zip(outputs.nodes, found, strict=True)
             ]
     return outputs.tree([outward_leaf(leaf) for leaf in leaves])

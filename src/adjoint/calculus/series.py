@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adjoint.calculus.jets import jet
-from adjoint.calculus.matrices import derivative_tensor
-from adjoint.calculus.monomials import polynomial_text
+from adjoint.calculus import polynomial_text
+from adjoint.calculus.jets import coefficients_along
+from adjoint.calculus.matrices import derivative_tensor, jacobian
 from adjoint.calculus.scalars import derivative
-from adjoint.errors import ArgumentError, ArgumentValueError, ShapeMismatchError
+from adjoint.calculus.vectorize import vmap
+from adjoint.errors import AbstractValueError, ArgumentError, ArgumentValueError, ShapeMismatchError
 from adjoint.graph.arraytype import describe
+from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import differentiable, require_callable
 
-_WRITTEN_OUT = 20  # the highest degree that a repr writes out
+Function = Callable[[Any], Any]
 
 
-def taylor(f: Callable[[Any], Any], x0: Any, order: int) -> TaylorPolynomial:
+def taylor(f: Function, x0: Any, order: int) -> TaylorPolynomial:
     """The Taylor polynomial of f at x0, of any degree.
 
-    T(x) = Σₖ₌₀ⁿ Dᵏf(x0)[δ, …, δ]/k! with δ = x − x0; at x0 = 0 the Maclaurin polynomial.
+    T(x) = Σₖ₌₀ⁿ Dᵏf(x0)[δ, …, δ]/k! with δ = x − x0; at x0 = 0 the Maclaurin polynomial, of degree
+    1 the linearisation.
 
     Parameters
     ----------
@@ -40,32 +43,50 @@ def taylor(f: Callable[[Any], Any], x0: Any, order: int) -> TaylorPolynomial:
     >>> [round(float(c) * f, 12) for c, f in zip(p.coefficients, (1, 1, 2, 6, 24, 120))]
     [1.0, 1.0, -1.0, -1.0, 1.0, 1.0]
     """
-    require_callable(f, "taylor(f, x0, order)")
+    called = "taylor(f, x0, order)"
+    require_callable(f, called)
     if isinstance(order, bool) or not isinstance(order, int | np.integer):
-        raise ArgumentError(f"taylor(f, x0, order) needs an integer order; got {order!r}.")
+        raise ArgumentError(f"{called} needs an integer order; got {order!r}.")
     if order < 0:
-        raise ArgumentValueError(f"taylor(f, x0, order) needs an order of at least 0; got {order}.")
-    return TaylorPolynomial(f, differentiable(x0, "taylor(f, x0, order)", "x0"), int(order))
+        raise ArgumentValueError(f"{called} needs an order of at least 0; got {order}.")
+    return TaylorPolynomial(f, differentiable(x0, called, "x0"), int(order))
 
 
 class TaylorPolynomial:
     """A Taylor polynomial: made by `taylor`.
 
-    Evaluating it at a point in several variables contracts the derivatives with the displacement
-    along the line to the point; the tensors are formed only if they are asked for.
+    Evaluating it at points in several variables contracts the derivatives with the displacement
+    along the line to each point; the tensors are formed only if they are asked for.
+
+    Attributes
+    ----------
+    function: what it approximates; None for an integral, whose function is not known.
+    center, order: x0 and the degree n.
+
+    Notes
+    -----
+    ``p + q``, ``-``, ``*``, ``/`` and integer powers are those of series: the result is the
+    polynomial of the sum, product, … of the functions, of the smaller of both degrees.
 
     >>> import numpy as np, adjoint as ad
-    >>> p = ad.taylor(lambda v: v[0] ** 2 + 2 * v[0] * v[1] + v[1] ** 3, np.array([1.0, 2.0]), 3)
-    >>> float(p(np.array([1.0, 2.0]))), p.tensors[1]
-    (13.0, array([ 6., 14.]))
+    >>> sin, cos = ad.taylor(np.sin, 0.0, 5), ad.taylor(np.cos, 0.0, 5)
+    >>> (sin / cos).formula()
+    'x + 1/3 x³ + 2/15 x⁵'
+    >>> cos.derivative().formula(), sin.truncate(2).formula()
+    ('-x + 1/6 x³', 'x')
     """
 
-    def __init__(self, f: Callable[[Any], Any], center: Any, order: int) -> None:
-        self.function = f
+    def __init__(
+        self, function: Function | None, center: Any, order: int,
+        coefficients: list[Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.function = function
         self.center = center
         self.order = order
+        self._coefficients = coefficients
         self._tensors: list[Any] | None = None
-        self._coefficients: list[Any] | None = None
+
+    # -- what it is made of ----------------------------------------------------------------------
 
     @property
     def one_variable(self) -> bool:
@@ -79,172 +100,343 @@ class TaylorPolynomial:
             raise ArgumentError(
                 f"coefficients needs a function of one number; the centre is "
                 f"{describe(self.center)}.",
-                hint="use .tensors for the derivatives Dᵏf.",
+                hint="use .tensors for the derivatives Dᵏf, .along(v) for those along a line.",
             )
         if self._coefficients is None:
-            self._coefficients = self.along(np.ones_like(self.center)[()])
-        return self._coefficients
+            self._coefficients = self._terms(np.ones((), self.center.dtype)[()])
+        return list(self._coefficients)
 
     @property
     def tensors(self) -> list[Any]:
-        """Dᵏf(x0) for k = 0 … n, of shape ``f.shape + x.shape * k``, not divided by k!."""
+        """Dᵏf(x0) for k = 0 … n, of shape ``f.shape + x0.shape * k`` each."""
         if self._tensors is None:
-            self._tensors = [
-                derivative_tensor(self.function, k)(self.center) for k in range(self.order + 1)
-            ]
-        return self._tensors
+            if self.one_variable:
+                found = [c * math.factorial(k) for k, c in enumerate(self.coefficients)]
+            else:
+                f = self._function("tensors")
+                found = [derivative_tensor(f, k)(self.center) for k in range(self.order + 1)]
+            self._tensors = found
+        return list(self._tensors)
 
     def along(self, direction: Any) -> list[Any]:
-        """Dᵏf(x0)[v, …, v]/k! for k = 0 … n: the coefficients of f on the line x0 + t v."""
-        v = np.asarray(direction, np.result_type(self.center))
-        if v.shape != np.shape(self.center):
+        """Dᵏf(x0)[v, …, v]/k! for k = 0 … n: the coefficients of f on the line x0 + t v.
+
+        The tensors are not formed: the cost is that of a series in one variable.
+        """
+        v = differentiable(direction, "along(direction)", "the direction")
+        if np.shape(v) != np.shape(self.center):
             raise ShapeMismatchError(
-                f"a direction needs the shape of the centre, {describe(self.center)}; "
+                f"along(direction) needs the shape of the centre, {describe(self.center)}; "
                 f"got {describe(v)}."
             )
-        zero = np.zeros_like(v)
-        steps = [v[()]] + [zero[()]] * (self.order - 1)
-        value, terms = jet(self.function, (self.center,), (steps[: self.order],))
-        return [value] + [t / math.factorial(k) for k, t in enumerate(terms, 1)]
+        if self.one_variable:
+            return [c * v**k for k, c in enumerate(self.coefficients)]
+        return self._terms(v)
+
+    def _terms(self, v: Any, order: int | None = None) -> list[Any]:
+        f, called = self._function("the coefficients"), "taylor(f, x0, order)"
+        found = coefficients_along(f, self.center, v, self.order if order is None else order,
+                                   called)  # fmt: skip
+        if isinstance(found[0], list | tuple | dict):
+            raise ArgumentError(
+                f"{called} needs f to return one array; it returned {describe(found[0])}.",
+                hint="np.stack(...) in f, or jet(f, (x0,), (series,)) for containers.",
+            )
+        return found
+
+    def _function(self, what: str) -> Function:
+        if self.function is None:
+            raise ArgumentError(
+                f"{what} of this TaylorPolynomial needs the function it approximates; an integral "
+                "is known by its coefficients only."
+            )
+        return self.function
+
+    # -- evaluation --------------------------------------------------------------------------------
 
     def __call__(self, x: Any) -> Any:
         """The polynomial at a point, or at an array of points (points along the first axes)."""
-        x = np.asarray(x, np.result_type(self.center, np.float64))
+        delta = self._displacement(x, "the polynomial")
         if self.one_variable:
-            return _horner(self.coefficients, x - self.center)
+            return _horner(self.coefficients, delta)
+        return self._each(lambda d: _total(self._terms(d)), delta)
+
+    def _displacement(self, x: Any, what: str) -> Any:
+        own = type(x) in (int, float)  # a Python number takes the precision of the centre
+        point = self.center.dtype.type(x) if own else differentiable(x, what, "x")
         shape = np.shape(self.center)
-        if x.shape[x.ndim - len(shape) :] != shape:
+        if shape and np.shape(point)[np.ndim(point) - len(shape) :] != shape:
             raise ShapeMismatchError(
-                f"the polynomial needs points of shape {shape}; got {describe(x)}."
+                f"{what} needs points of shape {shape}, or an array of such points; "
+                f"got {describe(point)}."
             )
-        points = x.reshape((-1, *shape))
-        values = [np.sum(np.stack(self.along(p - self.center)), axis=0) for p in points]
-        found = np.stack(values)
-        return found.reshape(x.shape[: x.ndim - len(shape)] + found.shape[1:])[()]
+        return point - self.center
 
-    # -- arithmetic ------------------------------------------------------------------------------
+    def _each(self, function: Function, deltas: Any) -> Any:
+        """A function of one displacement for all of them."""
+        shape = np.shape(self.center)
+        lead = np.shape(deltas)[: np.ndim(deltas) - len(shape)]
+        if not lead:
+            return function(deltas)
+        flat = np.reshape(deltas, (-1, *shape))
+        if not flat.shape[0]:
+            empty = np.asarray(function(np.zeros(shape, flat.dtype)))
+            return np.zeros((*lead, *empty.shape), empty.dtype)
+        try:
+            found = vmap(function)(flat)
+        except AbstractValueError:
+            found = np.stack([function(flat[i]) for i in range(flat.shape[0])])
+        return np.reshape(found, lead + found.shape[1:])
 
-    def _combine(self, other: Any, op: Callable[[Any, Any], Any], symbol: str) -> TaylorPolynomial:
-        if not isinstance(other, TaylorPolynomial):
-            g: Callable[[Any], Any] = lambda x: other  # noqa: E731
-            order = self.order
+    def plot_data(
+        self, low: float | None = None, high: float | None = None, count: int = 201
+    ) -> tuple[Any, Any, Any]:
+        """``(x, f(x), T(x))`` at equidistant points, for a picture of one variable.
+
+        >>> import numpy as np, adjoint as ad
+        >>> x, f, p = ad.taylor(np.exp, 0.0, 3).plot_data(-1.0, 1.0, 5)
+        >>> np.round(f - p, 3)
+        array([0.035, 0.002, 0.   , 0.003, 0.052])
+        """
+        if not self.one_variable:
+            raise ArgumentError(
+                f"plot_data needs a function of one number; the centre is {describe(self.center)}.",
+                hint="taylor(lambda t: f(x0 + t * v), 0.0, n).plot_data()",
+            )
+        f, middle = self._function("plot_data"), float(self.center)
+        ends = middle - 3 if low is None else low, middle + 3 if high is None else high
+        x = np.linspace(*ends, count)
+        return x, np.stack([np.asarray(f(t)) for t in x]), self(x)
+
+    # -- arithmetic --------------------------------------------------------------------------------
+
+    def _combine(
+        self, other: Any, op: Callable[[Any, Any], Any], symbol: str,
+        on_series: Callable[[list[Any], list[Any]], list[Any]],
+    ) -> TaylorPolynomial:  # fmt: skip
+        order = self.order
+        g: Function | None
+        if isinstance(other, TaylorPolynomial):
+            self._require_same_center(other, symbol)
+            g, order = other.function, min(order, other.order)
+        elif isinstance(other, int | float | complex | np.ndarray | np.generic | Tracer):
+            g = lambda x: other  # noqa: E731
         else:
-            if not np.array_equal(self.center, other.center):
-                raise ArgumentValueError(
-                    f"p {symbol} q needs polynomials with one centre; got {self.center} and "
-                    f"{other.center}."
-                )
-            g, order = other.function, min(self.order, other.order)
-        f = self.function
-        return TaylorPolynomial(lambda x: op(f(x), g(x)), self.center, order)
+            return NotImplemented  # type: ignore[no-any-return]
+        f, both = self.function, None
+        if f is not None and g is not None:
+            both = lambda x: op(f(x), g(x))  # noqa: E731
+        if not self.one_variable:
+            return TaylorPolynomial(both, self.center, order)
+        left = self.coefficients[: order + 1]
+        if isinstance(other, TaylorPolynomial):
+            right = other.coefficients[: order + 1]
+        else:
+            right = [other, *[0.0 * other] * order]
+        return TaylorPolynomial(both, self.center, order, on_series(left, right))
+
+    def _require_same_center(self, other: TaylorPolynomial, symbol: str) -> None:
+        same = np.shape(self.center) == np.shape(other.center)
+        if same and not isinstance(self.center, Tracer) and not isinstance(other.center, Tracer):
+            same = np.array_equal(self.center, other.center)
+        if not same:
+            raise ArgumentValueError(
+                f"p {symbol} q needs polynomials with one centre; got {self.center} and "
+                f"{other.center}.",
+                hint="taylor(q.function, p.center, q.order)",
+            )
 
     def __add__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a + b, "+")
+        return self._combine(other, lambda a, b: a + b, "+", _sum)
 
     def __sub__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a - b, "-")
+        return self._combine(other, lambda a, b: a - b, "-", _difference)
+
+    def __rsub__(self, other: Any) -> TaylorPolynomial:
+        return self._combine(other, lambda a, b: b - a, "-", lambda a, b: _difference(b, a))
 
     def __mul__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a * b, "*")
+        return self._combine(other, lambda a, b: a * b, "*", _product)
 
     def __truediv__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a / b, "/")
+        return self._combine(other, lambda a, b: a / b, "/", _quotient)
+
+    def __rtruediv__(self, other: Any) -> TaylorPolynomial:
+        return self._combine(other, lambda a, b: b / a, "/", lambda a, b: _quotient(b, a))
 
     __radd__, __rmul__ = __add__, __mul__
+    __array_ufunc__ = None  # an array on the left leaves the operation to the polynomial
+
+    def __neg__(self) -> TaylorPolynomial:
+        return self * -1.0
+
+    def __pow__(self, exponent: int) -> TaylorPolynomial:
+        if isinstance(exponent, bool) or not isinstance(exponent, int):
+            raise ArgumentError(
+                f"p ** n needs an integer n; got {exponent!r}.",
+                hint=f"taylor(lambda x: f(x) ** {exponent!r}, x0, n)",
+            )
+        if exponent < 0:
+            return 1.0 / self**-exponent
+        result = 0.0 * self + 1.0
+        for _ in range(exponent):
+            result = result * self
+        return result
 
     def truncate(self, order: int) -> TaylorPolynomial:
         """The polynomial of a lower degree at the same centre."""
+        if isinstance(order, bool) or not isinstance(order, int | np.integer):
+            raise ArgumentError(f"truncate(order) needs an integer degree; got {order!r}.")
         if not 0 <= order <= self.order:
-            raise ArgumentValueError(f"truncate needs a degree of 0 to {self.order}; got {order}.")
-        return TaylorPolynomial(self.function, self.center, order)
+            raise ArgumentValueError(
+                f"truncate(order) needs a degree of 0 to {self.order}; got {order}.",
+                hint="taylor(p.function, p.center, n) for a higher degree.",
+            )
+        known = None if self._coefficients is None else self._coefficients[: order + 1]
+        shorter = TaylorPolynomial(self.function, self.center, int(order), known)
+        shorter._tensors = None if self._tensors is None else self._tensors[: order + 1]
+        return shorter
 
-    # -- how good it is --------------------------------------------------------------------------
+    def derivative(self) -> TaylorPolynomial:
+        """The polynomial of f′, or of the Jacobian in several variables: of one degree less."""
+        if not self.one_variable:
+            if not self.order:
+                raise ArgumentValueError("derivative() needs a polynomial of degree 1 at least.")
+            f = self._function("derivative()")
+            return TaylorPolynomial(jacobian(f), self.center, self.order - 1)
+        found = [k * c for k, c in enumerate(self.coefficients)]
+        slope = None if self.function is None else derivative(self.function)
+        return TaylorPolynomial(
+            slope, self.center, max(self.order - 1, 0), found[1:] if self.order else found
+        )
+
+    def integral(self, constant: Any = 0.0) -> TaylorPolynomial:
+        """The polynomial of ∫ f from x0 on, of one degree more, in one variable.
+
+        >>> import numpy as np, adjoint as ad
+        >>> ad.taylor(lambda x: np.exp(-(x**2)), 0.0, 4).integral().formula()
+        'x - 1/3 x³ + 0.1 x⁵'
+        """
+        found = [c / (k + 1) for k, c in enumerate(self.coefficients)]
+        first = constant + 0 * found[0]
+        return TaylorPolynomial(None, self.center, self.order + 1, [first, *found])
+
+    # -- how good it is ----------------------------------------------------------------------------
 
     def remainder_estimate(self, x: Any) -> Any:
-        """The first omitted term, |Dⁿ⁺¹f(x0)[δ, …, δ]|/(n+1)!: the error where it is small."""
-        longer = TaylorPolynomial(self.function, self.center, self.order + 1)
-        return np.abs(longer.along(np.asarray(x) - self.center)[-1])
+        """The first omitted term, |Dⁿ⁺¹f(x0)[δ, …, δ]|/(n+1)!: the error where it is small.
+
+        ``x`` may be an array of points.
+        """
+        delta = self._displacement(x, "remainder_estimate(x)")
+        if self.one_variable:
+            last = self._terms(np.ones((), self.center.dtype)[()], self.order + 1)[-1]
+            shape = np.shape(delta) + (1,) * np.ndim(last)
+            return np.abs(last * np.reshape(delta, shape) ** (self.order + 1))[()]
+        return self._each(lambda d: np.abs(self._terms(d, self.order + 1)[-1]), delta)
 
     def remainder_bound(self, x: Any, samples: int = 65) -> Any:
-        """Lagrange's remainder: max |f⁽ⁿ⁺¹⁾(ξ)| · |δ|ⁿ⁺¹/(n+1)! over ξ between x0 and x.
+        """Lagrange's bound of the error at one point: max |g⁽ⁿ⁺¹⁾(t)|/(n+1)! over 0 ≤ t ≤ 1 for
+        g(t) = f(x0 + t (x − x0)), in one variable max |f⁽ⁿ⁺¹⁾(ξ)| |x − x0|ⁿ⁺¹/(n+1)!.
 
-        The maximum is taken over ``samples`` Chebyshev points and the ends, so it is a bound up to
-        the variation of the derivative between them.  One variable only.
+        The maximum is taken over ``samples`` Chebyshev points and the ends.  So it is a bound only
+        up to what the derivative varies between neighbouring points, not a proof: where it
+        oscillates fast or has a pole, raise ``samples``.
         """
-        if not self.one_variable:
-            raise ArgumentError("remainder_bound needs a function of one number.")
-        delta = float(x) - float(self.center)
-        angles = np.cos(np.linspace(0.0, np.pi, max(3, samples)))
-        points = float(self.center) + delta * (1 + angles) / 2
-        slopes = np.abs(derivative(self.function, self.order + 1)(points))
-        top = np.max(slopes, axis=0)
-        return top * abs(delta) ** (self.order + 1) / math.factorial(self.order + 1)
+        f, delta = self._function("remainder_bound(x)"), self._displacement(x, "remainder_bound(x)")
+        if np.shape(delta) != np.shape(self.center):
+            raise ShapeMismatchError(
+                f"remainder_bound(x) needs one point, {describe(self.center)}; got {describe(x)}.",
+                hint="[p.remainder_bound(x) for x in points], or p.remainder_estimate(points).",
+            )
+        places = (1 + np.cos(np.linspace(0.0, np.pi, max(3, samples)))) / 2
+        slopes = derivative(lambda t: f(self.center + t * delta), self.order + 1)(places)
+        return np.max(np.abs(slopes), axis=0) / float(math.factorial(self.order + 1))
 
     def convergence_order(self, direction: Any = None, steps: Any = None) -> float:
         """The slope of log error against log step along a direction: about n + 1.
 
         Errors at the level of rounding are left out; an exact polynomial gives ``inf``.
         """
+        f = self._function("convergence_order()")
         v = np.ones_like(self.center) if direction is None else np.asarray(direction)
         h = np.asarray([2.0**-k for k in range(1, 8)] if steps is None else steps)
-        errors = np.array([
-            np.max(np.abs(self.function(self.center + t * v) - self(self.center + t * v)))
-            for t in h
-        ])  # fmt: skip
-        floor = 1e3 * np.finfo(float).eps * np.max(np.abs(self.function(self.center + h[0] * v)))
-        clear = errors > floor
+        points = [self.center + t * v for t in h]
+        exact = [np.asarray(f(p)) for p in points]
+        errors = np.array([np.max(np.abs(y - self(p))) for y, p in zip(exact, points, strict=True)])
+        clear = errors > 1e3 * np.finfo(float).eps * np.max(np.abs(exact[0]))
         if np.count_nonzero(clear) < 2:
             return math.inf
         return float(np.polyfit(np.log(h[clear]), np.log(errors[clear]), 1)[0])
 
-    def formula(self, variable: str | Sequence[str] = "x", digits: int = 6) -> str:
-        """The polynomial written out.
+    # -- as text -----------------------------------------------------------------------------------
 
-        ``variable`` names the variable, or all of them; of a vector called x they are x1, x2, ….
-
-        Raises
-        ------
-        NotScalarError: f returns more than one number.
-        ArgumentValueError: the polynomial has more than 400 terms, or the names are too few.
+    def formula(self, variable: str = "x", digits: int = 6) -> str:
+        """The polynomial as text, in powers of the displacement from the centre.
 
         >>> import numpy as np, adjoint as ad
         >>> ad.taylor(lambda x: x**4, 1.0, 4).formula()
         '1 + 4 (x - 1) + 6 (x - 1)² + 4 (x - 1)³ + (x - 1)⁴'
-        >>> ad.taylor(lambda v: v[0] ** 2 * v[1], np.array([0.0, 1.0]), 3).formula()
-        'x1² + x1² (x2 - 1)'
+        >>> ad.taylor(lambda v: v[0] * np.exp(v[1]), np.array([1.0, 0.0]), 2).formula()
+        '1 + (x₁ - 1) + x₂ + (x₁ - 1) x₂ + 0.5 x₂²'
         """
-        if self.one_variable:
-            terms = self.coefficients
-        else:
-            terms = [t / math.factorial(k) for k, t in enumerate(self.tensors)]
-        return polynomial_text(terms, self.center, self._names(variable), digits)
-
-    def _names(self, variable: str | Sequence[str]) -> list[str]:
-        if not isinstance(variable, str):
-            names = list(variable)
-        elif self.one_variable:
-            names = [variable]
-        else:
-            indices = np.ndindex(np.shape(self.center))
-            names = [variable + "".join(str(i + 1) for i in index) for index in indices]
-        if len(names) != np.size(self.center):
-            raise ArgumentValueError(
-                f"formula(variable) needs one name for each of the {np.size(self.center)} "
-                f"variables; got {len(names)}."
+        parts = self.coefficients if self.one_variable else self.tensors
+        if np.shape(parts[0]) or np.result_type(parts[0], self.center).kind == "c":
+            raise ArgumentError(
+                f"formula() needs a function with one real number as result; it is "
+                f"{describe(parts[0])} at {describe(self.center)}.",
+                hint="taylor(lambda x: f(x)[0], x0, n).formula()",
             )
-        return names
+        if self.one_variable:
+            numbers = [float(c) for c in parts]
+            return polynomial_text.one_variable(numbers, float(self.center), variable, digits)
+        return polynomial_text.several_variables(parts, self.center, variable, digits)
 
     def __repr__(self) -> str:
-        written = self.one_variable and self.order <= _WRITTEN_OUT
-        if written and not np.ndim(self.coefficients[0]) and np.isrealobj(self.coefficients[0]):
+        known = self._coefficients
+        if known is not None and not isinstance(known[0], Tracer) and not np.shape(known[0]):
             return f"TaylorPolynomial({self.formula()})"
         return f"TaylorPolynomial(order={self.order}, center={describe(self.center)})"
 
 
+def _total(terms: list[Any]) -> Any:
+    total = terms[-1]
+    for term in reversed(terms[:-1]):  # the small ones first
+        total = total + term
+    return total
+
+
 def _horner(coefficients: list[Any], delta: Any) -> Any:
-    extra = (1,) * np.ndim(coefficients[0])
-    delta = np.reshape(delta, np.shape(delta) + extra)
+    delta = np.reshape(delta, np.shape(delta) + (1,) * np.ndim(coefficients[0]))
     total = coefficients[-1] + 0.0 * delta
     for c in reversed(coefficients[:-1]):
         total = total * delta + c
     return total[()] if isinstance(total, np.ndarray) else total
+
+
+def _sum(a: list[Any], b: list[Any]) -> list[Any]:
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def _difference(a: list[Any], b: list[Any]) -> list[Any]:
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def _product(a: list[Any], b: list[Any]) -> list[Any]:
+    return [_total([a[j] * b[k - j] for j in range(k + 1)]) for k in range(len(a))]
+
+
+def _quotient(a: list[Any], b: list[Any]) -> list[Any]:
+    if not isinstance(b[0], Tracer) and np.any(np.equal(b[0], 0)):
+        raise ArgumentValueError(
+            f"p / q needs a q that is not zero at the centre; it is {b[0]}.",
+            hint="taylor(lambda x: f(x) / g(x), x0, n), where the quotient has a limit.",
+        )
+    found: list[Any] = []
+    for k in range(len(a)):
+        moved = _total([b[j] * found[k - j] for j in range(1, k + 1)]) if k else 0.0
+        found.append((a[k] - moved) / b[0])
+    return found
+
+
+__all__ = ["TaylorPolynomial", "taylor"]

@@ -6,9 +6,9 @@ has to be run on series, there is one in the other modules here.
 """
 
 from adjoint.transforms.taylor import elementary as _elementary
-from adjoint.transforms.taylor.series import Series
+from adjoint.transforms.taylor.series import Series, factorial
 from adjoint.transforms.taylor.walk import series_of
 
 del _elementary
 
-__all__ = ["Series", "series_of"]
+__all__ = ["Series", "factorial", "series_of"]

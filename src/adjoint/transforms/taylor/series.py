@@ -7,10 +7,13 @@ are known, so a series may be defined by itself: its rule for yₖ reads y₀ �
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from adjoint.errors import ArgumentValueError
 
 if TYPE_CHECKING:
     from adjoint.graph.ir import Node
@@ -211,3 +214,18 @@ def splits(order: int, count: int) -> Iterator[tuple[int, ...]]:
     for first in range(order + 1):
         for rest in splits(order - first, count - 1):
             yield (first, *rest)
+
+
+def factorial(k: int, dtype: Any, called: str) -> float:
+    """k! as a number of this precision; raises where it does not fit."""
+    dtype = np.dtype(dtype)
+    largest = float(np.finfo(dtype).max) if dtype.kind in "fc" else math.inf
+    found = math.factorial(k)
+    if found > largest:
+        raise ArgumentValueError(
+            f"{called}: a derivative of order {k} is {k}! times its Taylor coefficient, and that "
+            f"is beyond {dtype.name}, whose largest number is {largest:.1e}.",
+            hint="taylor(f, x0, n).coefficients has no factorials in it"
+            + (", or use float64." if dtype.itemsize < 8 else "."),
+        )
+    return float(found)
