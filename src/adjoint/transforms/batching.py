@@ -25,16 +25,29 @@ def batch(
     """
     operand = Operands(scope)
     known: dict[Node, Any] = dict(values)
+    # What is the same for every example, although it is computed inside.
+    shared: dict[Node, Any] = {}
     for node in reachable(outputs, scope):
         if node in known:
             continue
         if node.primitive is PROJECTION:
-            known[node] = known[node.inputs[0]][node.params["index"]]
+            parent = node.inputs[0]
+            where = shared if parent in shared else known
+            where[node] = where[parent][node.params["index"]]
             continue
         flags = tuple(n in known for n in node.inputs)
-        operands = tuple(known[n] if n in known else operand(n) for n in node.inputs)
-        known[node] = node.primitive.batch(operands, flags, size, **node.params)
-    found = [known[n] if n in known else _repeat(operand(n), size) for n in outputs]
+        operands = tuple(
+            known[n] if n in known else shared[n] if n in shared else operand(n)
+            for n in node.inputs
+        )
+        if any(flags):
+            known[node] = node.primitive.batch(operands, flags, size, **node.params)
+        else:
+            shared[node] = node.primitive(*operands, **node.params)
+    found = [
+        known[n] if n in known else _repeat(shared[n] if n in shared else operand(n), size)
+        for n in outputs
+    ]
     after_transform("batching", found)
     return found
 
