@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from adjoint.calculus import polynomial_text
+from adjoint.calculus.coefficients import (
+    added,
+    divided,
+    horner,
+    multiplied,
+    subtracted,
+    total,
+)
 from adjoint.calculus.jets import coefficients_along
 from adjoint.calculus.matrices import derivative_tensor, jacobian
+from adjoint.calculus.monomials import polynomial_text
 from adjoint.calculus.scalars import derivative
 from adjoint.calculus.vectorize import vmap
 from adjoint.errors import AbstractValueError, ArgumentError, ArgumentValueError, ShapeMismatchError
@@ -19,6 +27,8 @@ from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import differentiable, require_callable
 
 Function = Callable[[Any], Any]
+
+_WRITTEN_OUT = 20  # the highest degree that a repr writes out
 
 
 def taylor(f: Function, x0: Any, order: int) -> TaylorPolynomial:
@@ -71,9 +81,9 @@ class TaylorPolynomial:
     >>> import numpy as np, adjoint as ad
     >>> sin, cos = ad.taylor(np.sin, 0.0, 5), ad.taylor(np.cos, 0.0, 5)
     >>> (sin / cos).formula()
-    'x + 1/3 x³ + 2/15 x⁵'
+    'x + 0.333333 x³ + 0.133333 x⁵'
     >>> cos.derivative().formula(), sin.truncate(2).formula()
-    ('-x + 1/6 x³', 'x')
+    ('-x + 0.166667 x³', 'x')
     """
 
     def __init__(
@@ -158,8 +168,8 @@ class TaylorPolynomial:
         """The polynomial at a point, or at an array of points (points along the first axes)."""
         delta = self._displacement(x, "the polynomial")
         if self.one_variable:
-            return _horner(self.coefficients, delta)
-        return self._each(lambda d: _total(self._terms(d)), delta)
+            return horner(self.coefficients, delta)
+        return self._each(lambda d: total(self._terms(d)), delta)
 
     def _displacement(self, x: Any, what: str) -> Any:
         own = type(x) in (int, float)  # a Python number takes the precision of the centre
@@ -247,22 +257,22 @@ class TaylorPolynomial:
             )
 
     def __add__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a + b, "+", _sum)
+        return self._combine(other, lambda a, b: a + b, "+", added)
 
     def __sub__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a - b, "-", _difference)
+        return self._combine(other, lambda a, b: a - b, "-", subtracted)
 
     def __rsub__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: b - a, "-", lambda a, b: _difference(b, a))
+        return self._combine(other, lambda a, b: b - a, "-", lambda a, b: subtracted(b, a))
 
     def __mul__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a * b, "*", _product)
+        return self._combine(other, lambda a, b: a * b, "*", multiplied)
 
     def __truediv__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: a / b, "/", _quotient)
+        return self._combine(other, lambda a, b: a / b, "/", divided)
 
     def __rtruediv__(self, other: Any) -> TaylorPolynomial:
-        return self._combine(other, lambda a, b: b / a, "/", lambda a, b: _quotient(b, a))
+        return self._combine(other, lambda a, b: b / a, "/", lambda a, b: divided(b, a))
 
     __radd__, __rmul__ = __add__, __mul__
     __array_ufunc__ = None  # an array on the left leaves the operation to the polynomial
@@ -315,7 +325,7 @@ class TaylorPolynomial:
 
         >>> import numpy as np, adjoint as ad
         >>> ad.taylor(lambda x: np.exp(-(x**2)), 0.0, 4).integral().formula()
-        'x - 1/3 x³ + 0.1 x⁵'
+        'x - 0.333333 x³ + 0.1 x⁵'
         """
         found = [c / (k + 1) for k, c in enumerate(self.coefficients)]
         first = constant + 0 * found[0]
@@ -371,72 +381,49 @@ class TaylorPolynomial:
 
     # -- as text -----------------------------------------------------------------------------------
 
-    def formula(self, variable: str = "x", digits: int = 6) -> str:
-        """The polynomial as text, in powers of the displacement from the centre.
+    def formula(self, variable: str | Sequence[str] = "x", digits: int = 6) -> str:
+        """The polynomial written out, in powers of the displacement from the centre.
+
+        ``variable`` names the variable, or all of them; of a vector called x they are x1, x2, ….
+
+        Raises
+        ------
+        NotScalarError: f returns more than one number.
+        ArgumentValueError: the polynomial has more than 400 terms, or the names are too few.
 
         >>> import numpy as np, adjoint as ad
         >>> ad.taylor(lambda x: x**4, 1.0, 4).formula()
         '1 + 4 (x - 1) + 6 (x - 1)² + 4 (x - 1)³ + (x - 1)⁴'
-        >>> ad.taylor(lambda v: v[0] * np.exp(v[1]), np.array([1.0, 0.0]), 2).formula()
-        '1 + (x₁ - 1) + x₂ + (x₁ - 1) x₂ + 0.5 x₂²'
+        >>> ad.taylor(lambda v: v[0] ** 2 * v[1], np.array([0.0, 1.0]), 3).formula()
+        'x1² + x1² (x2 - 1)'
         """
-        parts = self.coefficients if self.one_variable else self.tensors
-        if np.shape(parts[0]) or np.result_type(parts[0], self.center).kind == "c":
-            raise ArgumentError(
-                f"formula() needs a function with one real number as result; it is "
-                f"{describe(parts[0])} at {describe(self.center)}.",
-                hint="taylor(lambda x: f(x)[0], x0, n).formula()",
-            )
         if self.one_variable:
-            numbers = [float(c) for c in parts]
-            return polynomial_text.one_variable(numbers, float(self.center), variable, digits)
-        return polynomial_text.several_variables(parts, self.center, variable, digits)
+            terms = self.coefficients
+        else:
+            terms = [t / math.factorial(k) for k, t in enumerate(self.tensors)]
+        return polynomial_text(terms, self.center, self._names(variable), digits)
+
+    def _names(self, variable: str | Sequence[str]) -> list[str]:
+        if not isinstance(variable, str):
+            names = list(variable)
+        elif self.one_variable:
+            names = [variable]
+        else:
+            indices = np.ndindex(np.shape(self.center))
+            names = [variable + "".join(str(i + 1) for i in index) for index in indices]
+        if len(names) != np.size(self.center):
+            raise ArgumentValueError(
+                f"formula(variable) needs one name for each of the {np.size(self.center)} "
+                f"variables; got {len(names)}."
+            )
+        return names
 
     def __repr__(self) -> str:
-        known = self._coefficients
-        if known is not None and not isinstance(known[0], Tracer) and not np.shape(known[0]):
+        terms = self.coefficients if self.one_variable and self.order <= _WRITTEN_OUT else []
+        if terms and not any(isinstance(t, Tracer) or np.ndim(t) or np.iscomplexobj(t)
+                             for t in terms):  # fmt: skip
             return f"TaylorPolynomial({self.formula()})"
         return f"TaylorPolynomial(order={self.order}, center={describe(self.center)})"
-
-
-def _total(terms: list[Any]) -> Any:
-    total = terms[-1]
-    for term in reversed(terms[:-1]):  # the small ones first
-        total = total + term
-    return total
-
-
-def _horner(coefficients: list[Any], delta: Any) -> Any:
-    delta = np.reshape(delta, np.shape(delta) + (1,) * np.ndim(coefficients[0]))
-    total = coefficients[-1] + 0.0 * delta
-    for c in reversed(coefficients[:-1]):
-        total = total * delta + c
-    return total[()] if isinstance(total, np.ndarray) else total
-
-
-def _sum(a: list[Any], b: list[Any]) -> list[Any]:
-    return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def _difference(a: list[Any], b: list[Any]) -> list[Any]:
-    return [x - y for x, y in zip(a, b, strict=True)]
-
-
-def _product(a: list[Any], b: list[Any]) -> list[Any]:
-    return [_total([a[j] * b[k - j] for j in range(k + 1)]) for k in range(len(a))]
-
-
-def _quotient(a: list[Any], b: list[Any]) -> list[Any]:
-    if not isinstance(b[0], Tracer) and np.any(np.equal(b[0], 0)):
-        raise ArgumentValueError(
-            f"p / q needs a q that is not zero at the centre; it is {b[0]}.",
-            hint="taylor(lambda x: f(x) / g(x), x0, n), where the quotient has a limit.",
-        )
-    found: list[Any] = []
-    for k in range(len(a)):
-        moved = _total([b[j] * found[k - j] for j in range(1, k + 1)]) if k else 0.0
-        found.append((a[k] - moved) / b[0])
-    return found
 
 
 __all__ = ["TaylorPolynomial", "taylor"]
