@@ -170,7 +170,7 @@ class _Call:
                 f"{describe(pullback)}."
             )
         terms = pullback(unflatten(self.structure, [_conjugate(_fresh(c)) for c in cts]))
-        if self.count == 1 and not (isinstance(terms, tuple) and len(terms) == 1):
+        if self.count == 1 and not (type(terms) is tuple and len(terms) == 1):
             terms = (terms,)
         if not isinstance(terms, tuple) or len(terms) != self.count:
             raise ArgumentError(

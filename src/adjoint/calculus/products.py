@@ -221,10 +221,10 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     >>> ad.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
     array([ 6., 12.])
     """
-    single = not isinstance(primals, tuple)
+    single = type(primals) is not tuple  # a named tuple is one argument
     if single:
         primals, tangents = (primals,), (tangents,)
-    if not isinstance(tangents, tuple):
+    if type(tangents) is not tuple:
         raise ArgumentError(
             "hvp(f, primals, tangents) needs tangents as a tuple, like primals; "
             f"got {describe(tangents)}."

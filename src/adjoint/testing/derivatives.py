@@ -108,7 +108,7 @@ class _Check:
     """One call of `check_derivatives`."""
 
     def __init__(self, f: Callable[..., Any], x: Any, tolerance: float | None, seed: int) -> None:
-        given = x if isinstance(x, tuple) else (x,)
+        given = x if type(x) is tuple else (x,)  # a named tuple is one argument
         self.f = f
         self.primals = tuple(
             tree_map(lambda leaf: np.asarray(differentiable(leaf, _CALLED, "x"))[()], p)
