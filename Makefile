@@ -75,7 +75,7 @@ check:
 	.ci/run
 
 clean:
-	rm -rf build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site docs/functions.md docs/pictures/made src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests $(wildcard docs benchmarks examples) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp per set of extras, so that a second call has nothing to do.
