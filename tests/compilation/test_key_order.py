@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import adjoint as ad
 
 
-def test_inputs_follow_their_keys_not_their_order():
+def test_inputs_follow_their_keys_not_their_order() -> None:
     layer = {"weights": np.arange(6.0).reshape(2, 3), "bias": np.array([10.0, 20.0, 30.0])}
 
-    def affine(p, x):
+    def affine(p: Any, x: Any) -> Any:
         return x @ p["weights"] + p["bias"]
 
     x = np.array([1.0, 2.0])
@@ -21,8 +23,8 @@ def test_inputs_follow_their_keys_not_their_order():
     np.testing.assert_array_equal(compiled(turned, x), affine(layer, x))
 
 
-def test_results_follow_their_keys():
-    def f(x):
+def test_results_follow_their_keys() -> None:
+    def f(x: Any) -> Any:
         return {"z": x, "a": 2 * x, "m": [3 * x, {"q": 4 * x, "b": 5 * x}]}
 
     compiled = ad.compile(f)

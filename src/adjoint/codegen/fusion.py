@@ -165,6 +165,10 @@ class Schedule:
             stack.extend(op.inputs)
         return found
 
+    def operations(self, group: Group) -> set[Op]:
+        """Everything that one turn of a group's loop computes."""
+        return {*self._inline(group), *group.roots}
+
     def aligned(self, group: Group) -> list[Op]:
         """The operations in registers that are used at the loop's own index, in order.
 

@@ -16,12 +16,22 @@ from adjoint.codegen.blas import emit_product, fits
 from adjoint.codegen.body import Body
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
-from adjoint.codegen.fusion import Group, Loop, Product, Schedule, Step, Write
+from adjoint.codegen.folds import folding
+from adjoint.codegen.fusion import DEAR_WEIGHT, Group, Loop, Product, Schedule, Step, Write
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.program import Op, Program
-from adjoint.codegen.step_loops import contraction_loops, group_loops, volume, write_loops
+from adjoint.codegen.step_loops import (
+    can_be_cut,
+    contraction_loops,
+    group_loops,
+    is_flat,
+    is_total,
+    volume,
+    write_loops,
+)
 from adjoint.codegen.strided import storage_root, strided_view
 from adjoint.codegen.support import is_dear, provide
+from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, ParallelCall, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
 from adjoint.codegen.vector_math.definitions import Attributes
 
@@ -45,8 +55,16 @@ _LOOP_ATTRIBUTES = ("nounwind", '"prefer-vector-width"="512"')
 class Kernel:
     """The LLVM module of one program, its arena size and its record of what it does."""
 
-    def __init__(self, program: Program, name: str = "kernel", module: Any = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        name: str = "kernel",
+        module: Any = None,
+        parallel: bool | None = False,
+    ) -> None:
         self.program = program
+        self.threads = 1 if parallel is False else available()
+        self.worth = WORTH_IF_ASKED if parallel else WORTH
         self.schedule = Schedule(program)
         self.name = name
         self.module = ir.Module(name) if module is None else module
@@ -135,6 +153,7 @@ class Kernel:
         inputs, outputs, arena = self.function.args
         self.calls = self._choose_calls()
         self.fault = builder.alloca(I32, name="fault")
+        self.fault.type = POINTER
         builder.store(ir.Constant(I32, 0), self.fault)
         self.views: dict[Op, View] = {}
         for op in self.program.inputs:
@@ -299,7 +318,9 @@ class Kernel:
             return self._zero_sums(step)
         touched = [op for op in self._touched(step) if op in self.views]
         roots = list(dict.fromkeys(self._memory_of(op) for op in touched))
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * (len(roots) + 1))
+        threads = self._threads_for(step) if contraction is None else 1
+        span = [I64] * 2 if threads > 1 else []
+        signature = ir.FunctionType(ir.VoidType(), [POINTER] * (len(roots) + 1) + span)
         name = f"{self.name}.loop{self.loop_count}"
         self.loop_count += 1
         function = ir.Function(self.module, signature, name)
@@ -308,14 +329,15 @@ class Kernel:
         if isinstance(step, Group) and step.chunk:
             function.attributes.add("noinline")
         builder = ir.IRBuilder(function.append_basic_block("entry"))
-        for argument in function.args:
+        pointers, bounds = function.args[: len(roots) + 1], function.args[len(roots) + 1 :]
+        for argument in pointers:
             argument.add_attribute("noalias")
         local = {
-            op: _moved(self.views[op], arg) for op, arg in zip(roots, function.args, strict=False)
+            op: _moved(self.views[op], arg) for op, arg in zip(roots, pointers, strict=False)
         }  # of a block of numbers: the view of its first
         for op in touched:
             local[op] = _moved(self.views[op], local[self._memory_of(op)].pointer)
-        fault = function.args[-1]
+        fault = pointers[-1]
         if contraction is not None:
             contraction_loops(builder, contraction, local, fault)
         elif isinstance(step, Write):
@@ -323,10 +345,45 @@ class Kernel:
         else:
             assert isinstance(step, Group)
             group_loops(builder, step, self.schedule.aligned(step), local, fault,
-                        self.calls[bool(step.shape)])  # fmt: skip
+                        self.calls[bool(step.shape)], bounds or None)  # fmt: skip
         builder.ret_void()
-        self.builder.call(function, [*(self.views[op].pointer for op in roots), self.fault])
+        places = [*(self.views[op].pointer for op in roots), self.fault]
+        if threads > 1:
+            assert isinstance(step, Group)
+            return self._call_in_parts(step, function, roots, places, threads)
+        self.builder.call(function, places)
         return None
+
+    def _threads_for(self, step: Step) -> int:
+        """How many threads a loop gets."""
+        if self.threads == 1 or not isinstance(step, Group) or not can_be_cut(step):
+            return 1
+        ops = self.schedule.operations(step)
+        cost = sum(DEAR_WEIGHT if is_dear(op.kind) else 1 for op in ops)
+        extent = volume(step) if is_flat(step, self.views) else step.shape[0]
+        if volume(step) * cost < self.worth or extent < 2 * self.threads:
+            return 1
+        return self.threads
+
+    def _call_in_parts(
+        self, step: Group, function: Any, roots: list[Op], places: list[Any], threads: int
+    ) -> None:
+        """One loop on several threads; totals and faults are put together afterwards."""
+        b = self.builder
+        private = [is_total(op) and op in step.roots for op in roots]
+        call = ParallelCall(b, function, places, [*private, True])
+        extent = volume(step) if is_flat(step, self.views) else step.shape[0]
+        call.emit(extent, threads, ir.Constant(I64, 0))
+        for op, own, slots in zip(roots, private, call.slots, strict=False):
+            if own:
+                fold = folding(op)
+                values = [_moved(self.views[op], slot).load(b, ()) for slot in slots]
+                total = values[0]
+                for value in values[1:]:
+                    total = fold.add(b, total, value)
+                self.views[op].store(b, (), total)
+        for slot in call.slots[-1]:
+            b.store(b.or_(b.load(self.fault, typ=I32), b.load(slot, typ=I32)), self.fault)
 
     def _memory_of(self, op: Op) -> Op:
         base = self.number_base

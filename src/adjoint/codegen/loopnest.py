@@ -97,9 +97,33 @@ def loop(builder: Any, extent: int, name: str) -> Iterator[Any]:
 
 
 @contextmanager
-def nest(builder: Any, shape: Sequence[int]) -> Iterator[Index]:
-    """Nested loops over all indices of a shape, the last axis innermost."""
+def part(builder: Any, begin: Any, end: Any) -> Iterator[Any]:
+    """``for i in range(begin, end)``, of which there is at least one."""
+    before = builder.block
+    body = builder.append_basic_block("part.body")
+    builder.branch(body)
+    builder.position_at_end(body)
+    counter = builder.phi(I64, name="part")
+    counter.add_incoming(begin, before)
+    yield counter
+    step = builder.add(counter, ir.Constant(I64, 1), flags=["nuw", "nsw"])
+    again = builder.icmp_unsigned("<", step, end)
+    counter.add_incoming(step, builder.block)
+    after = builder.append_basic_block("part.end")
+    builder.cbranch(again, body, after)
+    builder.position_at_end(after)
+
+
+@contextmanager
+def nest(builder: Any, shape: Sequence[int], span: Any = None) -> Iterator[Index]:
+    """Nested loops over all indices of a shape, the last axis innermost.
+
+    With a ``span`` of two numbers the first axis runs from one to the other.
+    """
     with ExitStack() as stack:
-        yield tuple(
-            stack.enter_context(loop(builder, n, f"i{axis}")) for axis, n in enumerate(shape)
-        )
+        index = []
+        for axis, n in enumerate(shape):
+            first = span is not None and axis == 0
+            counter = part(builder, *span) if first else loop(builder, n, f"i{axis}")
+            index.append(stack.enter_context(counter))
+        yield tuple(index)

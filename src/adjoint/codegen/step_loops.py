@@ -26,6 +26,22 @@ from adjoint.codegen.strided import sliced
 from adjoint.primitives.indexing import HOLE, selection_shape
 
 
+def can_be_cut(group: Group) -> bool:
+    """Whether parts of a group's outermost axis can run at the same time."""
+    if group.chunk or not group.shape:
+        return False
+    return all(not _is_sum(r) or (not r.shape and r.kind in _JOINABLE) for r in group.roots)
+
+
+_JOINABLE = frozenset(("einsum", "max", "min", "prod"))
+"""Reductions whose results of parts are reduced in the same way."""
+
+
+def is_total(op: Op) -> bool:
+    """Whether an operation reduces everything to one number."""
+    return _is_sum(op) and not op.shape
+
+
 def volume(step: Step) -> int:
     """How often the body of a step's loops runs."""
     if isinstance(step, Loop):
@@ -67,6 +83,7 @@ def group_loops(
     views: dict[Op, View],
     fault: Any,
     calls: bool = False,
+    span: Any = None,
 ) -> None:
     """The loop of a group: elements in registers, stored roots, and sums."""
     flat = group.shape if is_flat(group, views) else None
@@ -74,7 +91,7 @@ def group_loops(
     totals = {r: _Total(builder, r, views[r]) for r in sums}
     shape = (volume(group),) if flat is not None else group.shape
     body = Body(builder, _Except(views, group.roots), flat=flat, fault=fault, calls=calls)
-    with nest(builder, shape) as index:
+    with nest(builder, shape, span) as index:
         for root in sorted([*inline, *group.roots], key=lambda op: op.number):
             if root in totals:
                 totals[root].add(body, index)

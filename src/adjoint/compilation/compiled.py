@@ -46,10 +46,11 @@ class Compiled(NativeCallable):
     a new way through its branches, traces and compiles; later ones run native code.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], parallel: bool | None = None) -> None:
         super().__init__(self._slow)
         functools.update_wrapper(self, function, updated=())
         self._function = function
+        self._parallel = parallel
         self._paths: dict[Any, list[Path]] = {}
         self._given_up: set[Any] = set()
         self._lock = threading.RLock()
@@ -87,7 +88,7 @@ class Compiled(NativeCallable):
                 return self._give_up(key, _MANY_PATHS, args, kwargs)
             if len(self._paths) >= MAX_KEYS and not known:
                 return self._give_up(None, _MANY_KEYS, args, kwargs)
-            path = Path(self._function, arguments, self.target)
+            path = Path(self._function, arguments, self.target, self._parallel)
             self._paths.setdefault(key, []).append(path)
             if path.direct is not None:
                 self.target = path.direct
@@ -128,7 +129,7 @@ class Compiled(NativeCallable):
         return f"<compiled {self.__name__}, {len(self._all_paths())} paths>"
 
     def __reduce__(self) -> Any:
-        return compile, (self._function,)
+        return Compiled, (self._function, self._parallel)
 
 
 def write_results(out: Any, result: Any) -> Any:
@@ -153,7 +154,8 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     f: any function that can be traced, or a transform of one: ``compile(value_and_grad(loss))``.
         It has to be pure; arrays that it closes over are read anew at every call, wherever they
         meet an argument.  (What it computes from such arrays alone is computed once.)
-    parallel: threads over large loops; None decides by size.
+    parallel: threads over large loops, as many as there are CPUs: None where they surely pay, True
+        also in loops of moderate size, False never.  The matrix products of BLAS have their own.
 
     Returns
     -------
@@ -175,4 +177,4 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     if f is None:
         return functools.partial(compile, parallel=parallel)
     require_callable(f, "compile(f)")
-    return f if isinstance(f, Compiled) else Compiled(f)
+    return f if isinstance(f, Compiled) else Compiled(f, parallel)

@@ -50,8 +50,13 @@ class Path:
     """
 
     def __init__(
-        self, f: Callable[..., Any], arguments: Arguments, fallback: Callable[..., Any]
+        self,
+        f: Callable[..., Any],
+        arguments: Arguments,
+        fallback: Callable[..., Any],
+        parallel: bool | None = None,
     ) -> None:
+        self.parallel = parallel
         start = time.perf_counter()
         self.arguments = arguments
         scope = Scope("compile(f)", records=True)
@@ -73,9 +78,9 @@ class Path:
     def _build(self, fallback: Callable[..., Any]) -> None:
         opt_level = _opt_level(self.program)
         if any(is_host(op) for op in self.program.ops):
-            self.segments = Segments(self.program, opt_level)
+            self.segments = Segments(self.program, opt_level, self.parallel)
             return
-        self.kernel = Kernel(self.program)
+        self.kernel = Kernel(self.program, parallel=self.parallel)
         leaves = self.arguments.leaves
         simple = all(map(_expressible, leaves)) and not self.program.bound
         inputs: list[Any] = [TypeSpec(op.shape, op.dtype) for op in self.program.inputs]

@@ -36,7 +36,8 @@ def is_host(op: Op) -> bool:
 class Segments:
     """A program as an alternation of kernels and NumPy calls, run from Python."""
 
-    def __init__(self, program: Program, opt_level: int) -> None:
+    def __init__(self, program: Program, opt_level: int, parallel: bool | None = None) -> None:
+        self.parallel = parallel
         self.program = program
         self.host = {op for op in program.ops if is_host(op)}
         self.level = self._levels()
@@ -86,7 +87,7 @@ class Segments:
             i for i in used if i not in own and (i.kind not in constants or i in self.host)
         ))  # fmt: skip
         ops = [op for op in program.ops if op in own or op.kind in constants]
-        kernel = Kernel(Program.part(ops, given, outputs, ()))
+        kernel = Kernel(Program.part(ops, given, outputs, ()), parallel=self.parallel)
         self.built.append(kernel)
         entry = build_entry(
             kernel.module,
