@@ -20,9 +20,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 ROWS = {
     "A_one_variable": 4, "B_many_variables": 4, "C_vector_fields": 4, "D_matrices": 4,
-    "F_automatic_differentiation": 5, "G_higher_order": 3, "H_linearisation": 3,
+    "E_identities": 3, "F_automatic_differentiation": 5, "G_higher_order": 3, "H_linearisation": 3,
 }  # fmt: skip
-GENERATED = {"functions.md"}
+GENERATED = {"functions.md", "taylor_functions.md"}
 
 
 def script(path: str) -> ModuleType:
