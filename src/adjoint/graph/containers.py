@@ -40,7 +40,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         )
         new = {type(leaf) for leaf in leaves if _is_new_dataclass(leaf)}
         if not new:
-            return list(leaves), structure
+            return list(leaves), None if structure.is_leaf() else structure
         with _registering:
             for cls in new - _registered:
                 _register_dataclass(cls)

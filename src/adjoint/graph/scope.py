@@ -28,6 +28,9 @@ _NOTES = {
     "dtype('O')": _OBJECTS_NOTE,
     "which has no callable": _OBJECTS_NOTE,
     "could not be safely coerced": _OBJECTS_NOTE,
+    # NumPy drops the error of __index__ that says why the value is not known.
+    "only integers, slices (`:`), ellipsis (`...`)": "  if a plain array was indexed by a traced "
+    "number that vmap or scan maps over,\n  which has no value there: use np.asarray(table, like=i)[i].",
     "'TracedScalar' object is not subscriptable": "  a traced number has no index: use "
     "np.reshape(x, (1,)) for x[None], np.expand_dims(x, 0), or x itself for x[()].",
 }
@@ -108,7 +111,7 @@ class Scope:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close()
-        if isinstance(error, TypeError):
+        if isinstance(error, TypeError | IndexError):
             for part, note in _NOTES.items():
                 if part in str(error) and note not in getattr(error, "__notes__", ()):
                     error.add_note(note)
