@@ -86,11 +86,9 @@ TRANSFORMS: dict[str, Callable[..., Any]] = {
     "jacobian forward": lambda f: ad.jacobian(f, mode="forward"),
     "gradient of gradient": lambda f: ad.grad(lambda x: np.sum(ad.grad(f)(x) ** 2)),
     "jvp": lambda f: lambda x: ad.jvp(f, (x,), (np.ones_like(x),)),
-    "hvp": lambda f: lambda x: ad.hvp(f, (x,), (np.ones_like(x),)),
     "vmap": lambda f: lambda x: ad.vmap(f)(np.stack([x, x * 1.5])),
     "vmap of grad": lambda f: lambda x: ad.vmap(ad.grad(f))(np.stack([x, x * 1.5])),
 }
-LEFT_OUT = {("hessian", "while"), ("hvp", "while"), ("gradient of gradient", "while")}
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -106,7 +104,7 @@ def test_transforms(transform: str, name: str) -> None:
     assert_compiled(*case)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_random_programs(seed: int) -> None:
     function, args = random_program(seed)
     eps = 1e-6 if any(a.dtype.itemsize < 8 for a in args) else 0.0

@@ -343,4 +343,8 @@ def test_decorator_pickle_and_text() -> None:
     assert "define" in cube.llvm_ir()
     assert cube.assembly()
     assert "1 path" in cube.explain()
+    mixed = ad.compile(lambda x: np.sort(np.sin(x)) + 1)
+    mixed(np.ones(3))
+    assert mixed.llvm_ir().count("ModuleID") == 2
+    assert "by NumPy between native segments: argsort" in mixed.explain()
     assert pickle.loads(pickle.dumps(ad.compile(np.sin)))(0.0) == 0.0

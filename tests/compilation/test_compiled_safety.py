@@ -17,10 +17,10 @@ import adjoint as ad
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_random_calls_end_in_a_result_or_an_exception(seed: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.compilation.junk_compiled_calls", str(seed), "6000"],
+        [sys.executable, "-m", "tests.compilation.junk_compiled_calls", str(seed), "5000"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -80,7 +80,7 @@ class Kernel:
         self.offsets, total = self._plan_memory()
         self.arena_bytes: int = total
         self.loop_count: int = sum(k.loop_count for ks in self.inner.values() for k in ks)
-        self.product_count = 0
+        self.threads_of: dict[int, int] = {}
         self._emit()
         if module is None:
             provide(self.module.globals)
@@ -306,7 +306,6 @@ class Kernel:
     def _emit_blas(self, step: Product) -> None:
         a, b = (strided_view(self.builder, i, self.views) for i in step.op.inputs)
         if fits(step.op, step.contraction, a, b):
-            self.product_count += 1
             emit_product(self.builder, step.op, step.contraction, a, b, self.views[step.op])
         else:
             self._outline(Group((), [step.op]), contraction=step.op)
@@ -350,6 +349,7 @@ class Kernel:
         places = [*(self.views[op].pointer for op in roots), self.fault]
         if threads > 1:
             assert isinstance(step, Group)
+            self.threads_of[self.schedule.step_of[step.roots[0]]] = threads
             return self._call_in_parts(step, function, roots, places, threads)
         self.builder.call(function, places)
         return None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.entry import NativeCallable
+from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.compilation.arguments import Arguments
 from adjoint.compilation.explain import describe_paths
 from adjoint.compilation.paths import Path
@@ -116,11 +117,14 @@ class Compiled(NativeCallable):
 
     def llvm_ir(self) -> str:
         """The optimised LLVM IR of every path."""
-        return "\n".join(p.entry.module.llvm_ir for p in self._all_paths() if p.entry is not None)
+        return "\n".join(module.llvm_ir for module in self._modules())
 
     def assembly(self) -> str:
         """The machine code of every path, as assembly."""
-        return "\n".join(p.entry.module.assembly for p in self._all_paths() if p.entry is not None)
+        return "\n".join(module.assembly for module in self._modules())
+
+    def _modules(self) -> list[CompiledModule]:
+        return [module for path in self._all_paths() for module in path.modules]
 
     def _all_paths(self) -> list[Path]:
         return [p for paths in self._paths.values() for p in paths]

@@ -52,9 +52,11 @@ def _type(op: Op) -> str:
 
 def _kernel(kernel: Kernel) -> list[str]:
     lines = []
-    for step in kernel.schedule.steps:
+    for number, step in enumerate(kernel.schedule.steps):
         if isinstance(step, Group):
             where = f"loop over {list(step.shape)}" if step.shape else "numbers"
+            if kernel.threads_of.get(number, 1) > 1:
+                where += f" on {kernel.threads_of[number]} threads"
             lines.append(f"  {where}: {', '.join(_root(r) for r in step.roots)}")
         elif isinstance(step, Product):
             lines.append(f"  BLAS gemm {step.op.params['subscripts']}: {_type(step.op)}")

@@ -13,6 +13,7 @@ import numpy as np
 from adjoint.codegen.control import work
 from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
@@ -109,6 +110,13 @@ class Path:
 
     direct: Callable[..., Any] | None = None
     """The native entry, where the arguments and the result have a form that it can read."""
+
+    @property
+    def modules(self) -> list[CompiledModule]:
+        """The compiled code of all native parts."""
+        if self.segments is not None:
+            return self.segments.modules
+        return [] if self.entry is None else [self.entry.module]
 
     def run(self, arguments: Arguments) -> Any:
         """The result for arguments with this key; raises `GuardFailed` for another path."""
