@@ -30,7 +30,8 @@ _NOTES = {
     "could not be safely coerced": _OBJECTS_NOTE,
     # NumPy drops the error of __index__ that says why the value is not known.
     "only integers, slices (`:`), ellipsis (`...`)": "  if a plain array was indexed by a traced "
-    "number that vmap or scan maps over,\n  which has no value there: use np.asarray(table, like=i)[i].",
+    "number that vmap or scan maps over,\n"
+    "  which has no value there: use np.asarray(table, like=i)[i].",
     "'TracedScalar' object is not subscriptable": "  a traced number has no index: use "
     "np.reshape(x, (1,)) for x[None], np.expand_dims(x, 0), or x itself for x[()].",
 }
