@@ -38,9 +38,10 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     Notes
     -----
     f is traced once, for an example whose values are not known: a branch or an index that depends
-    on them raises `AbstractValueError` rather than taking one example's way for all.  Floating-point
-    warnings (a logarithm of 0) are not given, since rules divide by zero where they mask the result
-    afterwards; warnings that f itself issues are.
+    on them raises `AbstractValueError` rather than taking one example's way for all.
+
+    Floating-point warnings (a logarithm of 0) are not given, since rules divide by zero where they
+    mask the result afterwards; warnings that f itself issues are.
 
     >>> import numpy as np, adjoint as ad
     >>> ad.vmap(lambda a, b: a @ b, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
