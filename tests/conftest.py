@@ -6,6 +6,7 @@ import os
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("ADJOINT_CACHE", "0")  # code is compiled anew, and nothing left behind
 
 import numpy as np
 import pytest
