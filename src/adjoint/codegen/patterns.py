@@ -76,7 +76,8 @@ def _role(op: Op) -> str:
     if op.kind == "einsum":
         return _classify_einsum(op)
     if op.kind in REDUCTIONS:
-        return "sum" if op.inputs[0].size else "host"
+        # Of a number nothing is reduced: there is no axis to loop over.
+        return "sum" if op.inputs[0].size and op.params["axes"] else "host"
     if op.kind in SCANS:
         return "write" if op.inputs[0].size else "host"
     if op.kind == "reshape":
