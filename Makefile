@@ -64,7 +64,7 @@ types: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev $(VENV)/.installed-docs
 	$(TEST_ENV) $(PY) -m pytest -q README.md src/adjoint docs
 	$(TEST_ENV) $(PY) docs/pictures/chapters.py
-	$(TEST_ENV) $(PY) docs/functions.py
+	set -e; for script in docs/*functions.py; do $(TEST_ENV) $(PY) $$script; done
 	$(PY) -m sphinx -q -W --keep-going -b html docs site
 	@echo 'open site/index.html'
 

@@ -125,3 +125,21 @@ def test_where_no_direction_is_the_steepest(f: Any, entry: str) -> None:
         UndefinedDerivativeError, match=rf"not zero; its largest entry is {entry}\."
     ):
         ad.steepest_ascent(f)(np.zeros(2))
+
+
+# -- compiled
+
+
+def test_what_computes_also_compiles() -> None:
+    def f(x: Any) -> Any:
+        return np.sin(x[0]) * x[1] ** 2
+
+    x = np.array([0.4, 1.5])
+    fast = ad.compile(ad.steepest_ascent(f))
+    assert np.allclose(fast(x), ad.steepest_ascent(f)(x), rtol=1e-14)
+    with pytest.raises(UndefinedDerivativeError):
+        fast(np.array([0.0, 0.0]))
+    quotient = ad.compile(lambda x, d: ad.difference_quotient(lambda t: t**2, x, d))
+    assert quotient(1.0, 0.5) == 2.5
+    composed = ad.compile(ad.chain(lambda z: 6 * z + 3, np.sin))
+    assert composed(0.3) == pytest.approx(6 * np.sin(0.3) + 3, rel=1e-15)

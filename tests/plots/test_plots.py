@@ -133,6 +133,8 @@ def test_a_figure_is_saved(tmp_path: Path) -> None:
         (lambda: plots.plot_taylor(np.sin, 0.0, []), ArgumentValueError, "in orders; got none."),
         (lambda: plots.plot_convergence(np.sin), ArgumentError, "needs the point x, or a table"),
         (lambda: plots.plot_taylor(np.sin), ArgumentError, "needs the centre x0"),
+        (lambda: plots.plot_taylor(ad.taylor(np.sin, 0.0, 3).integral()), ArgumentError,
+         "needs the function that p approximates"),
         (lambda: plots.plot_taylor(ad.taylor(bowl, np.ones(2), 2)), ArgumentError, "got f64[2]."),
         (lambda: plots.plot_tangent(np.sin, 0.0, x_range=(1, 0)), ArgumentValueError,
          "x_range as two finite numbers, the smaller first; got (1, 0)."),

@@ -173,7 +173,7 @@ def plot_taylor(
     require_some(orders, called, "orders")
     if isinstance(f, TaylorPolynomial):
         orders = [k for k in orders if k < f.order] + [f.order]
-        longest, f = f, f.function
+        longest, f = f, _approximated(f)
     else:
         if x0 is None:
             raise ArgumentError(
@@ -194,6 +194,15 @@ def plot_taylor(
     _keep_in_view(axes, values)
     _finish(axes, first=line)
     return figure
+
+
+def _approximated(polynomial: TaylorPolynomial) -> Callable[[Any], Any]:
+    if polynomial.function is None:
+        raise ArgumentError(
+            "plot_taylor(p) needs the function that p approximates; this polynomial has none.",
+            hint="plot_taylor(f, x0, orders)",
+        )
+    return polynomial.function
 
 
 def _keep_in_view(axes: Axes, values: np.ndarray[Any, Any]) -> None:
