@@ -60,6 +60,9 @@ LEFT_OUT: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "stack": (lambda x: np.stack([np.sqrt(x), x])[0, 1], [0, 0.25]),
     "roll": (lambda x: np.roll(np.sqrt(x), 1)[0], [0, 0.25]),
     "several steps": (lambda x: (x * np.sqrt(x) + 1 / x)[1], [0, 3 - 0.0625]),
+    "checkpoint": (lambda x: ad.checkpoint(np.sqrt)(x)[1], [0, 0.25]),
+    "cond": (lambda x: ad.cond(True, np.sqrt, np.sin, x)[1], [0, 0.25]),
+    "scan": (lambda x: ad.scan(lambda c, e: (c, np.sqrt(e)), 0.0, x)[1][1], [0, 0.25]),
     "x log x": (lambda x: np.sum((x * np.log(x))[1:]), [0, np.log(4) + 1]),
 }
 

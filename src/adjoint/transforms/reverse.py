@@ -259,6 +259,8 @@ class _Pullback:
         rule: a loop that stores its carries, a function with a rule of the user's."""
         wanted = tuple(self.active(n) and _carries_tangent(n) for n in node.inputs)
         primals = tuple(map(self.operand, node.inputs))
+        if self.selected and any(isinstance(v, Tracer) for v in (*primals, *ct)):
+            raise _NeedsMasks  # as above: a derivative of what comes back may be infinite
         masked = _zeros_are_masks(ct, self.lives.pop(node))
         terms = node.primitive.pull_back(primals, ct, wanted, masked, **node.params)
         for parent, term in zip(node.inputs, terms, strict=True):
