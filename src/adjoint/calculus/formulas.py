@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -70,9 +71,19 @@ def formula(
             f"formula(f) knows the layouts 'numerator' and 'argument'; got {layout!r}.",
             hint="use layout='argument' for a gradient in the shape of its argument.",
         )
-    parameters = _parameters(f)
-    specs = _specifications(parameters, shapes, named)
-    dimensions = _Dimensions(specs)
+    specs = _specifications(_parameters(f), shapes, named)
+    found = _capture(f, specs, layout, 0)
+    if not found.sizes:
+        return found
+    # Traced for other lengths, it has to be the same formula: else it holds for these lengths only.
+    return replace(found, again=lambda: _capture(f, specs, layout, len(PRIMES) // 2))
+
+
+def _capture(
+    f: Callable[..., Any], specs: dict[inspect.Parameter, Any], layout: str, skipped: int
+) -> Formula:
+    """The formula, for named dimensions with other lengths if some primes are skipped."""
+    dimensions = _Dimensions(specs, skipped)
     abstract = "a formula holds for all values; give an example: formula(f, x=np.array([1.0, 2.0]))"
     with Scope("formula(f)", abstract=abstract) as scope:
         arguments = [_Argument(scope, p, s, dimensions) for p, s in specs.items()]
@@ -97,7 +108,7 @@ def formula(
         before,
         {s.name: s.shape for a in arguments for s in a.symbols.values()},
         _packing(outputs.structure),
-        dict(arrays.used),
+        dict(arrays.constants),
     )
 
 
@@ -194,7 +205,7 @@ class _Fixed:
 class _Dimensions:
     """Lengths for the named dimensions: primes that no given dimension has."""
 
-    def __init__(self, specs: dict[inspect.Parameter, Any]) -> None:
+    def __init__(self, specs: dict[inspect.Parameter, Any], skipped: int) -> None:
         self.lengths: dict[str, int] = {}
         self.parsed: dict[str, tuple[str | int, ...]] = {}
         fixed: set[int] = set()
@@ -203,7 +214,7 @@ class _Dimensions:
             if dims is not None:
                 self.parsed[p.name] = dims
                 fixed |= {d for d in dims if isinstance(d, int)}
-        free = iter(n for n in PRIMES if n not in fixed)
+        free = iter(n for n in PRIMES[skipped:] + PRIMES[:skipped] if n not in fixed)
         for dims in self.parsed.values():
             for d in dims:
                 if isinstance(d, str) and d not in self.lengths:
@@ -277,8 +288,9 @@ class _Arrays:
     """Names of the arrays that f closes over or finds among its globals."""
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.known: dict[int, str] = {}
+        self.known: dict[str, Any] = {}
         self.used: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}
         self._look(f, set())
 
     def _look(self, f: Any, seen: set[int]) -> None:
@@ -296,20 +308,37 @@ class _Arrays:
             found += [(n, f.__globals__[n]) for n in names if n in f.__globals__]
         for name, value in found:
             if isinstance(value, np.ndarray) and value.ndim:
-                self.known.setdefault(id(value), name)
+                self.known.setdefault(name, value)
             else:
                 self._look(value, seen)
         self._look(getattr(f, "__wrapped__", None), seen)
 
-    def name(self, node: Node) -> str | None:
-        """The name of a constant, if it is one that f sees under a name."""
+    def name(self, node: Node, needed: bool) -> tuple[str, Any] | None:
+        """The name of a constant that f sees under a name, or one that is made up for it.
+
+        Rules of differentiation read the values of constants, so arrays are found by their elements
+        too.
+        """
         source = getattr(node, "source", None)
-        if source is None or not np.ndim(source):
+        value = np.asarray(node.value if source is None else source)
+        if not value.ndim:
             return None
-        name = self.known.get(id(source))
-        if name is not None:
-            self.used[name] = source
-        return name
+        for name, array in self.known.items():
+            if array is source or _same(array, value):
+                self.used[name] = array
+                return name, array
+        for name, array in self.constants.items():
+            if _same(array, value):
+                return name, array
+        if not needed:
+            return None
+        name = f"C{len(self.constants) + 1}"
+        self.constants[name] = value
+        return name, value
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b))
 
 
 # -- the function ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.errors import ArgumentValueError, UnknownNameError, nearest
+from adjoint.graph.arraytype import describe
 from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.names import LETTERS, ascii_name
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
@@ -18,6 +19,9 @@ from adjoint.printing.python import HELPERS, Python
 from adjoint.printing.unicode import Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
 from adjoint.simplify.expression import Expr, Symbol, walk
+
+WRITTEN_OUT = 1000
+"""Arrays without a name are written out in `source` up to so many elements."""
 
 TARGETS = {
     "numpy": "import numpy as np\n",
@@ -41,6 +45,11 @@ class Formula:
     labels: how each of them is reached in what the function returns.
     rows: which of them are rows (numerator layout).
     sizes: the names of dimensions, by their length.
+    before: what the function costs as it was traced.
+    shapes: the shapes of the parameters.
+    pack: how the results are packed: "one", "tuple", "list" or "dict".
+    constants: arrays in the formula that have no name of their own.
+    again: makes the formula for other lengths of the named dimensions.
     """
 
     name: str
@@ -52,7 +61,8 @@ class Formula:
     before: Cost
     shapes: dict[str, tuple[int, ...]]
     pack: str = "one"
-    arrays: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
+    again: Callable[[], Formula] | None = None
 
     # -- text -------------------------------------------------------------------------------
 
@@ -63,7 +73,21 @@ class Formula:
         taken += [*self.parameters, *self.sizes.values()]
         return lay_out(self.results, taken, self.rows, Unicode(self.sizes))
 
+    @cached_property
+    def general(self) -> bool:
+        """Whether the formula holds for all lengths of the named dimensions.
+
+        It does not where f counts or slices: a loop over the elements is a loop of one length.
+        """
+        return self.again is None or self.again()._text() == self._text()
+
     def __str__(self) -> str:
+        text = self._text()
+        if not self.general:
+            text += "\n(for " + ", ".join(f"{v} = {n}" for n, v in self.sizes.items()) + ")"
+        return text
+
+    def _text(self) -> str:
         printer, layout = Unicode(self.sizes), self.layout
         lines = []
         for label, tree in zip(self.labels, layout.results, strict=True):
@@ -72,6 +96,9 @@ class Formula:
         lead = "where "
         for part in layout.parts:
             lines.append(f"{lead}{symbol_text(part.name)} = {printer(part.tree)}")
+            lead = "      "
+        for name in self._used_constants():
+            lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
             lead = "      "
         text = "\n".join(lines)
         if len(text) > UNREADABLE:
@@ -122,8 +149,15 @@ class Formula:
                 f"source(f, target) knows {', '.join(TARGETS)}; got {target!r}.",
                 hint=f"use target={close[0]!r}.",
             )
+        if not self.general:
+            names = ", ".join(self.sizes.values())
+            raise ArgumentValueError(
+                f"source(f) needs the shapes as numbers here: f counts or slices along {names}.",
+                hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
+            )
         printer = Python(self.sizes, (self.name, *self.parameters))
-        body = [
+        body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
+        body += [
             f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
             for part in self.layout.parts
         ]
@@ -146,6 +180,21 @@ class Formula:
             if h in HELPERS
         ]
         return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
+
+    def _used_constants(self) -> list[str]:
+        present = {e.name for e in walk(self.results) if isinstance(e, Symbol)}
+        return [name for name in self.constants if name in present]
+
+    def _given(self, name: str) -> str:
+        """A constant array as code."""
+        value = self.constants[name]
+        if value.size > WRITTEN_OUT:
+            raise ArgumentValueError(
+                f"source(f) writes arrays without a name out up to {WRITTEN_OUT} elements; f uses "
+                f"a {describe(value)}.",
+                hint="give it a name that f closes over, or pass it as an argument.",
+            )
+        return f"np.array({value.tolist()!r})"
 
     def _returned(self, printer: Python) -> str:
         texts = [printer(t) for t in self.layout.results]

@@ -105,6 +105,8 @@ class Latex:
         for k, p in enumerate(tree.parts):
             if isinstance(p, Chain) and p.kind == SCALAR and len(parts) > 1:
                 parts[k] = rf"\left({parts[k]}\right)"
+        if isinstance(tree.parts[-1], Kron | Hadamard) and len(parts) == 1:
+            parts = [self(tree.parts[-1])]
         if tree.coefficient == 1:
             return " ".join(parts)
         sign = "-" if tree.coefficient == -1 else number_latex(tree.coefficient, self.sizes) + r"\,"
@@ -151,10 +153,13 @@ class Latex:
 
     def _call(self, tree: Call) -> str:
         args = [self(a) for a in tree.args]
+        args += [rf"\mathtt{{{o}}}" for o in tree.options]
         if tree.name in INFIX:
             return f"{args[0]} {INFIX[tree.name]} {args[1]}"
         if tree.name in ("abs", "absolute"):
             return rf"\left|{args[0]}\right|"
+        if tree.name == "convert":
+            return args[0]
         if tree.extra == "logdet":
             return rf"\log {args[0]}"
         if tree.name == "exp" and tree.kind == SCALAR:

@@ -28,7 +28,6 @@ from adjoint.printing.precedence import (
     hadamard,
     transposes,
 )
-from adjoint.simplify.exact import ONE
 
 Edge = tuple[int, int, Tree]
 
@@ -190,8 +189,6 @@ class Network:
             return Identity(self.sizes[i]) if v is None else diagonal(v)
         left, right = self._vector(i), self._vector(j)
         if not self.edges:
-            if left is None and right is None:
-                return Number(ONE, (self.sizes[i], self.sizes[j]))
             column = left or Ones(self.sizes[i])
             return chain([column, flip(right or Ones(self.sizes[j]))], MATRIX)
         ((a, _, m),) = self.edges

@@ -103,9 +103,9 @@ class Notation:
         for t in sorted(e.terms, key=lambda t: number_of(t) is not None):
             c, rest = split(t)
             if is_negative(c):
-                parts.append((-1, self._scaled(-c, rest)))
+                parts.append((-1, self._scaled(-c, self._unspread(rest))))
             else:
-                parts.append((1, self._operand(t)))
+                parts.append((1, self._operand(self._unspread(t))))
         symmetric = is_symmetric(e)
         if symmetric:
             parts.sort(key=lambda part: transposes(part[1]))
@@ -120,6 +120,15 @@ class Notation:
         if any(isinstance(t, Indexed) for t in trees):
             trees = [self._indexed(as_term(t)) for t in e.terms]
         return Add(tuple((1, t) for t in trees))
+
+    def _unspread(self, e: Expr) -> Expr:
+        """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
+        if isinstance(e, Term) and e.rank and e.factors and e not in self.names:
+            inner = [(f, ls) for f, ls in e.factors if set(ls) & set(e.out)]
+            if not inner and len(set(e.out)) == len(e.out):
+                sizes = {i: n for i, n in e.sizes.items() if i not in e.out}
+                return product(e.coefficient, e.factors, (), sizes)
+        return e
 
     def _scaled(self, c: Any, rest: Expr) -> Tree:
         value = number_of(rest)
@@ -152,7 +161,8 @@ class Notation:
     # -- functions --------------------------------------------------------------------------------
 
     def _apply(self, e: Apply) -> Tree:
-        args = [self._operand(a) for a in e.args]
+        several = len(e.args) > 1
+        args = [self._operand(self._unspread(a) if several else a) for a in e.args]
         kind = kind_of(e.rank)
         if is_log_det(e):
             inner = Call("det", tuple(self._operand(a) for a in e.args[0].children()), SCALAR)
@@ -166,7 +176,7 @@ class Notation:
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
-        return Call(e.name, tuple(args), kind, latex, extra=e)
+        return Call(e.name, tuple(args), kind, latex, _options(e), e)
 
     # -- terms --------------------------------------------------------------------------------
 
@@ -284,6 +294,24 @@ _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
 def _rank(tree: Tree) -> int:
     base = tree.base if isinstance(tree, Pow) else tree
     return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
+
+
+def _options(e: Apply) -> tuple[str, ...]:
+    """The parameters of a primitive that tell it from others of its name."""
+    rank = e.args[0].rank if e.args else 0
+    shown = []
+    for name, value in e.params.items():
+        if name == "axes":
+            if len(value) < rank:
+                shown.append(f"axis={value[0] if len(value) == 1 else tuple(value)}")
+        elif name == "axis":
+            if rank > 1 and not (value == rank - 1 and e.name == "softmax"):
+                shown.append(f"axis={value}")
+        elif name == "template":
+            shown.append(_index_text(value))
+        elif name != "dtype" and value is not False and value is not None:
+            shown.append(f"{name}={value}")
+    return tuple(shown)
 
 
 def _index_text(template: Sequence[Any]) -> str:

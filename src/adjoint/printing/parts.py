@@ -29,7 +29,7 @@ LONG = 150
 PIECE = 32
 """When a formula is broken, parts of at least so many characters get names."""
 
-UNREADABLE = 2000
+UNREADABLE = 1000
 """A formula of more characters, parts included, says that it is too long."""
 
 

@@ -217,13 +217,14 @@ class Norm(Tree):
 
 @dataclass(frozen=True)
 class Call(Tree):
-    """A function by name; ``latex`` is its own notation, ``python`` how NumPy spells it."""
+    """A function by name; ``latex`` is its own notation, ``options`` are parameters that are not
+    arrays, as they are printed; ``extra`` is what the printer of source code needs."""
 
     name: str
     args: tuple[Tree, ...]
     of: str
     latex: str = ""
-    python: str = ""
+    options: tuple[str, ...] = ()
     extra: Any = field(default=None, compare=False)
 
     @property

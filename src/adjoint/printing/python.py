@@ -87,7 +87,8 @@ class Python:
         text, level = self.number(tree.value)
         if not tree.shape:
             return text, level
-        return self.np("full", self.shape(tree.shape), text if "." in text else f"{text}.0")
+        number = ["dtype=float"] if "." not in text and "/" not in text else []
+        return self.np("full", self.shape(tree.shape), text, *number)
 
     def number(self, value: Coefficient) -> tuple[str, int]:
         """A number, dimensions by name."""

@@ -47,6 +47,12 @@ def _function(name: str) -> Spelling:
     return lambda np, args, params: f"{np}.{name}({', '.join(args)})"
 
 
+def _running_sum(np: str, x: str, axis: int, reverse: bool) -> str:
+    if not reverse:
+        return f"{np}.cumsum({x}, axis={axis})"
+    return f"{np}.flip({np}.cumsum({np}.flip({x}, {axis}), axis={axis}), {axis})"
+
+
 CALLS: dict[str, Spelling] = {
     "sum": _function("sum"),
     "tr": _function("trace"),
@@ -67,6 +73,8 @@ CALLS: dict[str, Spelling] = {
     ),
     "stack": lambda np, args, params: f"{np}.stack([{', '.join(args)}], axis={params['axis']})",
     "convert": lambda np, args, params: f"{args[0]}.astype({np}.{params['dtype']})",
+    "cumsum": lambda np, args, params: _running_sum(np, args[0], **params),
+    "cumprod": lambda np, args, params: f"{np}.cumprod({args[0]}, axis={params['axis']})",
     "root_of_squares": _function("sqrt"),
     "slogdet": _function("linalg.slogdet"),
 }

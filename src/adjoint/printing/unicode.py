@@ -177,9 +177,11 @@ class Unicode:
             return f"({args[0]} {sign} {args[1]})"
         if tree.name == "abs" or tree.name == "absolute":
             return f"|{args[0]}|"
+        if tree.name == "convert":
+            return args[0]
         if tree.extra == "logdet":
             return f"log {args[0]}"
-        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join(args)})"
+        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join((*args, *tree.options))})"
 
     def _literal(self, tree: Literal) -> str:
         return "[" + ", ".join(self(p) for p in tree.parts) + "]"

@@ -52,16 +52,15 @@ def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, si
             product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()
         ])  # fmt: skip
     coefficient, merged = _merge_powers(coefficient, flat)
+    used = set(same.apply(out)).union(*(labels for _, labels in merged))
+    # A summed index that nothing depends on counts how often it is summed.
+    for label in {same(i) for i in sizes} - used:
+        coefficient = exact.multiply(coefficient, Fraction(sizes[label]))
     merged = cancel_inverses(merged, same.apply(out), same)
     out = same.apply(out)
     merged = [(f, same.apply(labels)) for f, labels in merged]
     if coefficient == 0:
         return number(ZERO, tuple(sizes[i] for i in out))
-    used = set(out).union(*(labels for _, labels in merged))
-    # A summed index that nothing depends on counts how often it is summed.
-    idle = {same(i) for i in sizes} - used
-    for label in idle:
-        coefficient = exact.multiply(coefficient, Fraction(sizes[label]))
     return unwrapped(_canonical(coefficient, merged, out, sizes))
 
 

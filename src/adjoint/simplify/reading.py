@@ -35,6 +35,10 @@ from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
 Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
 
+Namer = Callable[[Node, bool], tuple[str, Any] | None]
+"""The name of an array from outside, and what tells it from others of that name; with True, a name
+is made up if there is none."""
+
 ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
 
@@ -55,13 +59,15 @@ def reads(*names: str) -> Callable[[Reader], Reader]:
 def read(
     outputs: Sequence[Node],
     known: Mapping[Node, Expr],
-    name_of: Callable[[Node], str | None] = lambda node: None,
+    name_of: Namer = lambda node, needed: None,
+    exact_only: bool = False,
 ) -> list[Expr]:
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
-    arrays from outside."""
+    arrays from outside.  With ``exact_only`` nothing is read that holds under a condition."""
     found: dict[Node, Expr] = dict(known)
+    rows = {k: r for k, r in ROWS.items() if k in EXACT} if exact_only else ROWS
     for node in _ordered(outputs, found):
-        found[node] = _read_node(node, found, name_of)
+        found[node] = _read_node(node, found, name_of, rows)
     return [found[n] for n in outputs]
 
 
@@ -76,21 +82,33 @@ def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
     return sorted(seen, key=lambda n: n.serial)
 
 
-def _read_node(node: Node, found: dict[Node, Expr], name_of: Callable[[Node], str | None]) -> Expr:
+def _read_node(
+    node: Node,
+    found: dict[Node, Expr],
+    name_of: Namer,
+    rows: Mapping[str, Reader],
+) -> Expr:
     if not node.inputs:
         return constant(node, name_of)
     if node.primitive is VARIABLE:
         return found[node.inputs[0]]
     args = tuple(found[n] for n in node.inputs)
-    reader = ROWS.get(node.primitive.name)
+    reader = rows.get(node.primitive.name)
     if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
             return result
-    if isinstance(node.primitive, Elementwise) and len(args) == 1:
+    if isinstance(node.primitive, Elementwise) and len(args) == 1 and rows is ROWS:
         return elementwise(node.primitive, args[0])
     shape = () if node.primitive.multiple_results else node.type.shape
     return raw_apply(node.primitive, args, node.params, shape)
+
+
+EXACT = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "reshape", "getitem",
+    "projection",
+))  # fmt: skip
+"""Primitives whose normal form holds for all finite numbers."""
 
 
 def _is_real(node: Node) -> bool:
@@ -100,7 +118,7 @@ def _is_real(node: Node) -> bool:
     )
 
 
-def constant(node: Node, name_of: Callable[[Node], str | None]) -> Expr:
+def constant(node: Node, name_of: Namer) -> Expr:
     """A value from outside: a number, an identity, a uniform array, or an array with a name."""
     value = np.asarray(node.value)
     if value.dtype.kind == "O":
@@ -108,7 +126,7 @@ def constant(node: Node, name_of: Callable[[Node], str | None]) -> Expr:
     if value.ndim == 0:
         return number(exact(value[()]))
     first = value.flat[0] if value.size else 0.0
-    if value.dtype.kind in "fiub" and name_of(node) is None:
+    if value.dtype.kind == "f" and name_of(node, False) is None:
         if value.size and np.all(value == first):
             return number(exact(first), value.shape)
         if first != 0 and _is_identity(value.squeeze() / first):
@@ -116,7 +134,8 @@ def constant(node: Node, name_of: Callable[[Node], str | None]) -> Expr:
             names = [0 if n == long else k + 1 for k, n in enumerate(value.shape)]
             out = tuple(names)
             return product(exact(first), [], out, dict(zip(out, value.shape, strict=True)))
-    return symbol(name_of(node) or "", value.shape, getattr(node, "source", None), node.value)
+    name, origin = name_of(node, True) or ("", node)
+    return symbol(name, value.shape, origin, node.value)
 
 
 def _is_identity(value: Any) -> bool:
@@ -332,10 +351,13 @@ def _full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
 def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """A choice that a plain array has made between values and zero, element by element."""
     mask, a, b = args
-    chosen = number_of(mask)
-    if chosen is not None:
-        return spread(a if chosen else b, node.type.shape)
-    if not isinstance(mask, Symbol) or mask.value is None or number_of(b) != 0:
+    if number_of(mask) is not None:
+        return spread(a if number_of(mask) else b, node.type.shape)
+    if not isinstance(mask, Symbol) or mask.value is None:
+        return None
+    if np.all(mask.value) or not np.any(mask.value):
+        return spread(a if np.all(mask.value) else b, node.type.shape)
+    if number_of(b) != 0:
         return None
     if math.prod(mask.shape) > WRITTEN_OUT:
         return None

@@ -196,7 +196,9 @@ def build(pattern: Expr, bound: Bindings, shape: tuple[int, ...]) -> Expr:
     args = [build(a, bound, shape) for a in pattern.args]
     if len(args) == 1 and _is_map(pattern):
         return elementwise(pattern.primitive, args[0])
-    return raw_apply(pattern.primitive, args, pattern.params, args[0].shape if args else ())
+    like_operand = bool(args) and pattern.shape == pattern.args[0].shape
+    shape = args[0].shape if like_operand else pattern.shape
+    return raw_apply(pattern.primitive, args, pattern.params, shape)
 
 
 __all__ = [

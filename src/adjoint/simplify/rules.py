@@ -332,6 +332,36 @@ def drop_guard(e: Expr) -> Expr:
     )
 
 
+def drop_choice(e: Expr) -> Expr:
+    """where(c, where(c, x, y), z) = where(c, x, z), and where(v ≠ 0, v x, 0) = v x."""
+    if not (isinstance(e, Apply) and e.name == "where"):
+        return e
+    condition, a, b = e.args
+    if isinstance(a, Apply) and a.name == "where" and a.args[0] is condition:
+        return raw_apply(e.primitive, (condition, a.args[1], b), e.params, e.shape)
+    if not (isinstance(condition, Apply) and condition.name == "not_equal"):
+        return e
+    v, zero = condition.args
+    factors = [f for f, _ in a.factors] if isinstance(a, Term) else [a]
+    if number_of(zero) == 0 and number_of(b) == 0 and v in factors:
+        return spread(a, e.shape)
+    return e
+
+
+def drop_nan_test(e: Expr) -> Expr:
+    """c ∨ (x is not a number) = c, for numbers x."""
+    if not (isinstance(e, Apply) and e.name in ("bitwise_or", "logical_or")):
+        return e
+    rest = [a for a in e.args if not _asks_for_nan(a)]
+    return rest[0] if len(rest) == 1 and rest[0].shape == e.shape else e
+
+
+def _asks_for_nan(e: Expr) -> bool:
+    if not isinstance(e, Apply):
+        return False
+    return e.name == "isnan" or (e.name == "not_equal" and e.args[0] is e.args[1])
+
+
 def log_det_of_inverse(e: Expr) -> Expr:
     """log |det A⁻¹| = −log |det A|."""
     if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
@@ -355,6 +385,8 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     log_det_of_inverse,
     same_branches,
     drop_guard,
+    drop_choice,
+    drop_nan_test,
     apply_laws,
     factored,
 )
