@@ -125,3 +125,69 @@ def test_a_loop_over_elements_with_masks_costs_no_more() -> None:
         found = ad.grad(f)(x)
     np.testing.assert_allclose(found[1:], 0.5 / np.sqrt(x[1:]), 1e-13)
     assert found[0] == 0
+
+
+def random_program(seed: int) -> Callable[[Any], Any]:
+    """Reads and writes at random places among functions that are singular at 0."""
+    rng = np.random.default_rng(seed)
+    steps = [
+        (
+            int(rng.integers(0, 9)), int(rng.integers(0, 4)), int(rng.integers(0, 4)),
+            slice(int(rng.integers(0, 2)), int(rng.integers(2, 5))), rng.integers(0, 4, 3),
+            rng.random(4) > 0.5,
+        )
+        for _ in range(rng.integers(2, 7))
+    ]  # fmt: skip
+
+    def f(x: Any) -> Any:
+        y, z = x * 1.0, x + 0.0
+        for kind, i, j, part, places, mask in steps:
+            if kind == 0:
+                y = np.sqrt(y)
+            elif kind == 1:
+                y[i] = z[j]
+            elif kind == 2:
+                y[part] = z[part] * y[part]
+            elif kind == 3:
+                y = np.where(mask, y, np.abs(z) + 0.5)
+            elif kind == 4:
+                y = y[np.concatenate([places, [i]])]
+            elif kind == 5:
+                z = np.log(z)
+            elif kind == 6:
+                y[mask] = 2.0
+            elif kind == 7:
+                z = np.roll(z, i) ** 1.5
+            else:
+                z[places] = np.abs(y[places])
+        return y[1] * 2 + np.sum(y[2:])
+
+    return f
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_reverse_is_finite_wherever_forward_is(block: int) -> None:
+    x = np.array([0.0, 1.3, 0.0, 2.1])
+    with np.errstate(all="ignore"):
+        for seed in range(20 * block, 20 * block + 20):
+            f = random_program(seed)
+            first = ad.jacobian(f, mode="forward")(x)
+            known = np.isfinite(first)
+            for way in (ad.grad(f), ad.jacobian(f, mode="reverse")):
+                np.testing.assert_allclose(way(x)[known], first[known], 1e-13, err_msg=str(seed))
+            second = ad.jacobian(ad.jacobian(f, mode="forward"), mode="forward")(x)
+            known = np.isfinite(second)
+            for way in (ad.hessian(f), ad.jacobian(ad.grad(f), mode="reverse")):
+                np.testing.assert_allclose(way(x)[known], second[known], 1e-13, err_msg=str(seed))
+
+
+def test_compiled_masks_are_guards() -> None:
+    def f(x: Any) -> Any:
+        y = np.sqrt(x)
+        y[x == 0] = 0
+        return np.sum(y) + np.sum(x[np.nonzero(x)])
+
+    with np.errstate(all="ignore"):
+        gradient = ad.compile(ad.grad(f))
+        for x in (AT, AT[::-1], AT + 1, AT):
+            np.testing.assert_allclose(gradient(x), ad.grad(f)(x), 1e-14)

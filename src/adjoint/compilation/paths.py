@@ -18,11 +18,11 @@ from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
 from adjoint.compilation.segments import GuardFailed, Segments, is_host
-from adjoint.graph.binding import variable
+from adjoint.graph.binding import outward, variable
 from adjoint.graph.containers import unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
-from adjoint.graph.tracer import Tracer, wrap
+from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, result_value
 
 _LARGE = 400
@@ -152,7 +152,7 @@ def _scalar_guards(decisions: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
     found: dict[tuple[Node, str], tuple[Node, Any]] = {}
     for node, value in decisions:
         if isinstance(value, np.ndarray) and value.shape:
-            known = wrap(node)
+            known = outward(node)  # it may belong to a transform inside that has returned
             differs = np.not_equal(known, value)
             count = np.sum(differs.astype(np.float64))
             assert isinstance(count, Tracer)
