@@ -8,6 +8,7 @@ slow moment of the machine touches all of them.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -60,14 +61,14 @@ def network_data(sizes: tuple[int, ...], batch: int, dtype: Any) -> tuple[Any, A
     def normal(*shape: int) -> Any:
         return (rng.normal(size=shape) / np.sqrt(shape[0])).astype(dtype)
 
-    parameters = [(normal(m, n), normal(n)) for m, n in zip(sizes, sizes[1:], strict=False)]
+    parameters = [(normal(m, n), normal(n)) for m, n in itertools.pairwise(sizes)]
     return parameters, normal(batch, sizes[0]), normal(batch, sizes[-1])
 
 
 def products_of(sizes: tuple[int, ...], batch: int, dtype: Any) -> Call:
     """The matrix products alone of one gradient: no code with BLAS can be faster."""
     layers = []
-    for k, (m, n) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (m, n) in enumerate(itertools.pairwise(sizes)):
         x, w, z = (np.ones(s, dtype) for s in ((batch, m), (m, n), (batch, n)))
         layers.append((x, w, z, k > 0))
 

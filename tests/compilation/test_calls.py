@@ -226,6 +226,15 @@ def test_guards_on_masks_indices_and_integers() -> None:
         assert_same(fast(x, n), f(x, n))
 
 
+def test_masks_inside_a_derivative_are_guards_too() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x[x > 0] ** 3)
+
+    fast = ad.compile(ad.grad(f))
+    for x in ([1.0, -2.0, 3.0], [1.5, -1.0, 2.0], [-1.0, 2.0, -3.0]):
+        assert_same(fast(np.array(x)), ad.grad(f)(np.array(x)))
+
+
 def test_too_many_paths_fall_back_to_numpy() -> None:
     fast = ad.compile(lambda x: x * int(x))
     with warnings.catch_warnings(record=True) as caught:
