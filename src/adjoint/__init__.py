@@ -15,6 +15,7 @@ from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.vectorize import vmap
+from adjoint.version import VERSION as __version__
 
 if _typing.TYPE_CHECKING:
     from adjoint.calculus.ascent import steepest_ascent
@@ -27,8 +28,6 @@ if _typing.TYPE_CHECKING:
     from adjoint.calculus.shapes import chain, dimension_report
     from adjoint.compilation.compiled import compile
     from adjoint.printing.trace_table import explain
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "TaylorPolynomial": "adjoint.calculus.series",
@@ -81,6 +80,7 @@ __all__ = [
     "linearize",
     "partial",
     "scan",
+    "source",
     "steepest_ascent",
     "stop_gradient",
     "taylor",

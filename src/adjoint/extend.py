@@ -19,8 +19,8 @@ from adjoint.graph.primitive import Hole, Primitive
 from adjoint.graph.registry import FUNCTIONS, implements, register
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import contract
-from adjoint.primitives.shaping import array
 from adjoint.primitives.scalar import Elementwise, recognises, row
+from adjoint.primitives.shaping import array
 
 __all__ = [
     "FUNCTIONS",

@@ -23,6 +23,7 @@ SOURCE = ROOT / "src"
 # The root stands between the public transforms, which it re-exports, and what is built on them.
 FLOORS = {
     "adjoint.errors": 0,
+    "adjoint.version": 0,
     "adjoint.graph": 1,
     "adjoint.primitives": 2,
     "adjoint.transforms": 3,

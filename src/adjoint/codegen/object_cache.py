@@ -21,10 +21,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import adjoint
 from adjoint.codegen import llvm_session
 from adjoint.codegen.llvm_session import fingerprint
 from adjoint.codegen.numpy_abi import native_abi, why_not_native
+from adjoint.version import VERSION
 
 _MAGIC = b"adjoint object code 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -53,7 +53,7 @@ def directory() -> Path | None:
 def key_of(*parts: object) -> str:
     """The name under which code made from these parts is kept."""
     layout = native_abi().fingerprint() if why_not_native() is None else "portable"
-    whole = "\0".join([adjoint.__version__, _recipe(), fingerprint(), layout, *map(str, parts)])
+    whole = "\0".join([VERSION, _recipe(), fingerprint(), layout, *map(str, parts)])
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
