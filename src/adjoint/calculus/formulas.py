@@ -29,8 +29,8 @@ from adjoint.simplify.expression import Expr, Symbol, symbol
 from adjoint.simplify.reading import read
 from adjoint.simplify.simplification import simplify
 
-PRIMES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179)
-"""Lengths that stand for named dimensions, so that 2/101 can be printed as 2/n."""
+PRIMES = (23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89)
+"""Lengths that stand for named dimensions, so that 2/23 can be printed as 2/n."""
 
 _ROWS = {"gradient", "jacobian_of_f", "partial_derivative"}
 

@@ -37,8 +37,8 @@ from adjoint.printing.precedence import (
 )
 from adjoint.simplify.exact import Coefficient
 
+LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
-PLAIN_GREEK = frozenset("ο")
 OPERATORS = {
     "tr": r"\operatorname{tr}", "diag": r"\operatorname{diag}", "det": r"\det",
     "sum": r"\operatorname{sum}", "softmax": r"\operatorname{softmax}",
@@ -193,13 +193,17 @@ def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
     if not isinstance(value, Fraction):
         return f"{value:.6g}"
     sign = "-" if value < 0 else ""
-    top, bottom = (part.replace("·", r" \cdot ") for part in sized(abs(value), sizes))
+    top, bottom = (_raised(part.replace("·", r" \cdot ")) for part in sized(abs(value), sizes))
     if bottom == "1":
         return sign + top
     short = f"{float(abs(value)):.12g}"
     if top.isdigit() and bottom.isdigit() and len(short) <= 5 and value.denominator > 10:
         return sign + short
     return rf"{sign}\tfrac{{{top}}}{{{bottom}}}"
+
+
+def _raised(text: str) -> str:
+    return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: "^{" + m[0].translate(LOWERED) + "}", text)
 
 
 def symbol_latex(name: str, bold: bool = False) -> str:

@@ -14,6 +14,7 @@ LETTERS = {
 }  # fmt: skip
 
 DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def parts_of(name: str) -> tuple[str, str]:
@@ -50,8 +51,11 @@ def sized(value: Fraction, sizes: dict[int, str]) -> tuple[str, str]:
 def _with_sizes(value: int, sizes: dict[int, str]) -> str:
     names = []
     for size, name in sorted(sizes.items()):
+        power = 0
         while size > 1 and value and value % size == 0:
             value //= size
-            names.append(name)
+            power += 1
+        if power:
+            names.append(name if power == 1 else name + str(power).translate(RAISED))
     number = [] if value == 1 and names else [str(value)]
     return "·".join([*number, *names])

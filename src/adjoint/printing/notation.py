@@ -175,6 +175,11 @@ class Notation:
             return Entry(args[0], _index_text(e.params["template"]), kind)
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
+        if e.name == "reshape" and isinstance(args[0], Kron):
+            # np.kron(a, b): the axes 0 and 2 of the tensor are those of a.
+            s = e.args[0].shape
+            if e.shape == (s[0] * s[1], s[2] * s[3]):
+                return Kron(args[0].right, args[0].left, MATRIX)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
         return Call(e.name, tuple(args), kind, latex, _options(e), e)
 
@@ -230,16 +235,16 @@ class Notation:
         if len(e.out) != 4:
             raise NoMatrixForm
         groups = _components(factors, e)
-        outer, inner = groups.get(e.out[0], -1), groups.get(e.out[1], -2)
-        if outer == inner or groups.get(e.out[2]) != outer or groups.get(e.out[3]) != inner:
+        outer, inner = ({groups[e.out[k]], groups[e.out[k + 2]]} for k in (0, 1))
+        if outer & inner:
             raise NoMatrixForm
         halves = []
         for k, group in ((1, inner), (0, outer)):
-            mine = [f for f in factors if f[1] and groups[f[1][0]] == group]
+            mine = [f for f in factors if f[1] and groups[f[1][0]] in group]
             half = product(ONE, mine, (e.out[k], e.out[k + 2]), _sizes(mine, e, k))
             halves.append(self.tree(half))
         scalars = [self._operand(f) for f, labels in factors if not labels]
-        rest = [f for f in factors if f[1] and groups[f[1][0]] not in (inner, outer)]
+        rest = [f for f in factors if f[1] and groups[f[1][0]] not in inner | outer]
         if rest:
             found = product(ONE, rest, (), _sizes(rest, e, None))
             scalars.append(self.tree(found))

@@ -151,11 +151,12 @@ class Kron(Tree):
 
     left: Tree
     right: Tree
+    of: str = TENSOR
     level = QUOTIENT
 
     @property
     def kind(self) -> str:
-        return TENSOR
+        return self.of
 
 
 @dataclass(frozen=True)

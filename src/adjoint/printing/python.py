@@ -186,6 +186,8 @@ class Python:
         return f"{top} / {self(tree.bottom, POWER)}", PRODUCT
 
     def _kron(self, tree: Kron) -> tuple[str, int]:
+        if tree.kind == MATRIX:
+            return self.np("kron", self(tree.left), self(tree.right))
         return self.np("einsum", '"bd,ac->abcd"', self(tree.left), self(tree.right))
 
     def _pow(self, tree: Pow) -> tuple[str, int]:

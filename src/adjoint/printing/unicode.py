@@ -66,6 +66,8 @@ class Unicode:
         if isinstance(tree, Number):
             negative = not isinstance(tree.value, complex) and tree.value < 0
             return level > SUM and (negative or (level >= POWER and "/" in self._number(tree)))
+        if isinstance(tree, Quotient):
+            return level > SUM and self._needs(tree.top, level)
         if isinstance(tree, Times) and not isinstance(tree.coefficient, complex):
             return level > SUM and tree.coefficient < 0
         return False
@@ -144,7 +146,8 @@ class Unicode:
         bottom = self(tree.bottom, PRODUCT)
         if isinstance(tree.bottom, Times | Chain):
             bottom = f"({bottom})"
-        return f"{self(tree.top, QUOTIENT)} / {bottom}"
+        top = self(tree.top, QUOTIENT if isinstance(tree.top, Add) else SUM)
+        return f"{top} / {bottom}"
 
     def _pow(self, tree: Pow) -> str:
         base = self(tree.base, POWER + 1)

@@ -423,7 +423,11 @@ def transpose(e: Expr, axes: Sequence[int] | None = None) -> Expr:
 
 def is_symmetric(e: Expr) -> bool:
     """Whether a matrix is its own transpose, visibly."""
-    if e.rank != 2 or e.shape[0] != e.shape[1] or not isinstance(e, Sum | Apply | Power):
+    if e.rank != 2 or e.shape[0] != e.shape[1]:
+        return False
+    if isinstance(e, Term):
+        return transpose(e) is e
+    if not isinstance(e, Sum | Apply | Power):
         return False
     if isinstance(e, Apply):
         return e.name in ("inv", "cofactor") and len(e.args) == 1 and is_symmetric(e.args[0])
