@@ -21,10 +21,10 @@ def total(terms: list[Any]) -> Any:
 def horner(coefficients: list[Any], delta: Any) -> Any:
     """Σ cₖ δᵏ, for an array of δ; the result has the axes of δ first."""
     delta = np.reshape(delta, np.shape(delta) + (1,) * np.ndim(coefficients[0]))
-    total = coefficients[-1] + 0.0 * delta
+    found = coefficients[-1] + 0.0 * delta
     for c in reversed(coefficients[:-1]):
-        total = total * delta + c
-    return total[()] if isinstance(total, np.ndarray) else total
+        found = found * delta + c
+    return found[()] if isinstance(found, np.ndarray) else found
 
 
 def added(a: list[Any], b: list[Any]) -> list[Any]:
