@@ -122,6 +122,20 @@ def test_random_contractions_are_equal_without_tolerance(seed):
     assert np.array_equal(got, f(*values.values()))
 
 
+@pytest.mark.parametrize("seed", range(60, 140))
+def test_source_of_random_contractions_is_equal_without_tolerance(seed):
+    rng = np.random.default_rng(seed)
+    f = contractions(rng, 5)
+    found = formula(lambda A, B, v: f(A, B, v), (3, 3), (3, 3), (3,))
+    A, B, v = (rng.integers(-2, 3, s) for s in ((3, 3), (3, 3), (3,)))
+    values = {"A": A, "B": B, "v": v}
+    got = found.function()(**{p: values[p] for p in found.parameters})
+    assert np.array_equal(got, f(A, B, v))
+    gradient = formula(ad.grad(lambda A, B, v: np.sum(f(A, B, v))), (3, 3), (3, 3), (3,))
+    got = gradient.function()(*(values[p] for p in gradient.parameters))
+    assert np.array_equal(got, ad.grad(lambda A: np.sum(f(A, B, v)))(A))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_programs_keep_value_and_type(seed):
     rng = np.random.default_rng(seed)

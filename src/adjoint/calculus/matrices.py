@@ -147,6 +147,7 @@ def _basis(node: Node, unit: complex = 1.0) -> Any:
     eye = np.eye(type_.size, dtype=type_.dtype)
     if unit != 1.0:
         eye = eye * unit
+    eye.flags.writeable = False  # compiled code may rely on its being an identity
     return eye.reshape((type_.size, *type_.shape))
 
 

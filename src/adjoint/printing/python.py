@@ -271,15 +271,15 @@ class Python:
             inner = f"({product})" if level <= PRODUCT else product
             scale = self(parts[0].args[0], ATOM)  # type: ignore[attr-defined]
             return f"{scale}[:, None] * {inner}", PRODUCT
-        text = self(parts[0], PRODUCT if len(parts) > 1 else SUM)
-        level = PRODUCT if len(parts) > 1 else ATOM
-        for k, m in enumerate(parts[1:], 1):
+        if len(parts) == 1:
+            return self(parts[0], ATOM), ATOM
+        text, level = self(parts[0], PRODUCT), PRODUCT
+        for m in parts[1:]:
             if is_diagonal(m):
                 text = f"({text} * {self(m.args[0], POWER)})"  # type: ignore[attr-defined]
                 level = ATOM
             else:
                 text, level = f"{text} @ {self(m, POWER)}", PRODUCT
-                del k
         return text, level
 
     # -- functions ----------------------------------------------------------------------------

@@ -21,11 +21,20 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
     Products of sums are kept as products, unless multiplying them out makes terms cancel so that
     less is left to write.
     """
-    found = rewrite(roots, simplify_step)
+    memory: dict[Expr, Expr] = {}
+
+    def step(e: Expr) -> Expr:
+        known = memory.get(e)
+        if known is None:
+            known = memory[e] = simplify_step(e)
+        return known
+
+    found = rewrite(roots, step)
     for k, e in enumerate(found):
-        wide = expanded(e)
+        # Where the whole is one product of several factors, nothing meets that could cancel.
+        wide = expanded(e) if isinstance(e, Sum) or len(e.children()) == 1 else e
         if wide is not e:
-            (other,) = rewrite([wide], simplify_step)
+            (other,) = rewrite([wide], step)
             if size(other) < size(e):
                 found[k] = other
     return found
