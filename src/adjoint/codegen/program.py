@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.contractions import stages
+from adjoint.codegen.identities import without_identities
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
@@ -135,7 +136,8 @@ class Program:
         if name == "reshape" and inputs[0].kind == "reshape":
             inputs = inputs[0].inputs
         if name == "einsum" and node.type.dtype.kind in "fib":
-            return self._contraction(node.primitive, inputs, node.params)
+            inputs, params = without_identities(inputs, node.params)
+            return self._contraction(node.primitive, inputs, params)
         multiple = node.primitive.multiple_results
         return self._once(
             name,

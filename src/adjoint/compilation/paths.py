@@ -28,6 +28,9 @@ from adjoint.graph.tracing import Outputs, result_value
 _LARGE = 400
 """Operations above which a program is compiled at a lower level of optimisation."""
 
+_VERY_LARGE = 3000
+"""Operations above which not even loops over arrays are worth LLVM's time."""
+
 UNROLLED_LOOPS = 4
 """How many loops a program may have for LLVM to repeat their bodies in a row."""
 
@@ -215,8 +218,11 @@ def _opt_level(program: Program) -> int:
     count = len(program.ops)
     if count <= _LARGE:
         return 3
+    total = sum(op.size for op in program.ops)
+    if count <= _VERY_LARGE and total > 64 * count:
+        return 2  # loops over arrays are worth vectorising, which lower levels leave out
     # A long program of numbers runs each operation once: nothing is gained by polishing it.
-    return 1 if sum(op.size for op in program.ops) > 4 * count else 0
+    return 1 if total > 4 * count else 0
 
 
 def _long(program: Program) -> bool:
