@@ -48,9 +48,9 @@ def scanned(x: Any) -> Any:
 
 
 def looped(x: Any) -> Any:
-    return ad.while_loop(
-        lambda s: s[1] < 6, lambda s: (np.sin(s[0]) + x * 0.1, s[1] + 1), (x, 0)
-    )[0]
+    return ad.while_loop(lambda s: s[1] < 6, lambda s: (np.sin(s[0]) + x * 0.1, s[1] + 1), (x, 0))[
+        0
+    ]
 
 
 def branched(x: Any) -> Any:
@@ -211,9 +211,7 @@ def test_other_transforms_of_a_series() -> None:
     f = lambda t: np.tanh(t) * np.exp(-(t**2))  # noqa: E731
     expected = scale * np.stack(ad.taylor(f, 0.3, 5).coefficients)[1:]
     np.testing.assert_allclose(ad.jacobian(coefficients)(0.3), expected, rtol=1e-12)
-    np.testing.assert_allclose(
-        ad.jacobian(coefficients, mode="reverse")(0.3), expected, rtol=1e-12
-    )
+    np.testing.assert_allclose(ad.jacobian(coefficients, mode="reverse")(0.3), expected, rtol=1e-12)
     np.testing.assert_allclose(ad.grad(lambda x: coefficients(x)[2])(0.3), expected[2], rtol=1e-12)
     xs = np.array([0.1, 0.3, -1.2])
     every = ad.vmap(coefficients)(xs)

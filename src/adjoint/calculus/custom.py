@@ -110,6 +110,8 @@ class _Call:
             None if self.custom._jvp is None else self._push,
             None if self.custom._vjp is None else self._pull,
         )
+        if len(self.places) == len(self.leaves):
+            self.rules.identity = custom, self.nesting
 
     def arguments(self, values: Sequence[Any], fill: Callable[[Any], Any] | None = None) -> Any:
         """The tuple of arguments with other operands; ``fill`` changes the other leaves."""

@@ -29,9 +29,11 @@ class Rules:
     jvp: the tangents of the results, from operands and their tangents; None if not given.
     pull: the cotangents of the operands (None is zero), from operands and cotangents of the results
         in the internal pairing Re(c·t); None if not given.
+    identity: equal for two calls of one function, so that a transform can tell that it meets the
+        same again; None where that is not known.
     """
 
-    __slots__ = ("call", "jvp", "known", "name", "pull")
+    __slots__ = ("call", "identity", "jvp", "known", "name", "pull")
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Rules:
     ) -> None:
         self.name, self.call, self.jvp, self.pull = name, call, jvp, pull
         self.known: dict[tuple[ArrayType, ...], tuple[ArrayType, ...]] = {}
+        self.identity: Any = None
 
     def types(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
         """The types of the results, for operands of which no more is known than their types."""

@@ -124,7 +124,7 @@ class Walk:
 
 def memory_key(primitive: Primitive, inputs: Sequence[Series], params: Mapping[str, Any]) -> Any:
     """Equal for the same primitive of the same series."""
-    names = tuple((k, v if _is_hashable(v) else id(v)) for k, v in params.items())
+    names = tuple((k, _identity(v)) for k, v in params.items())
     return primitive, tuple(map(_series_key, inputs)), names
 
 
@@ -135,12 +135,14 @@ def _series_key(series: Series) -> Any:
     return id(first) if np.ndim(first) else (type(first), np.asarray(first).tobytes())
 
 
-def _is_hashable(value: Any) -> bool:
+def _identity(value: Any) -> Any:
+    """Equal for parameters that mean the same; two calls of a custom function make rules anew."""
+    value = getattr(value, "identity", None) or value
     try:
         hash(value)
     except TypeError:
-        return False
-    return True
+        return id(value)
+    return value
 
 
 def _linear(node: Node, out: Any, inputs: list[Series], moving: list[bool]) -> Series:
