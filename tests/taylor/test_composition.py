@@ -1,4 +1,4 @@
-"""jet with everything else: loops, branches, custom rules, other transforms, types and containers."""
+"""jet with everything else: loops, branches, custom rules, other transforms, containers."""
 
 from collections.abc import Callable
 from typing import Any
