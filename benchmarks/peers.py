@@ -279,7 +279,18 @@ def hessians() -> Iterator[Row]:
         ("10 layers n=30, in the first", workloads.deep_network,
          workloads.deep_data(30, 10), 2.5),
     ):  # fmt: skip
-        yield Row(name, contestants(_hessian, make, data), times=("jax", factor), rounds=7)
+        calls = contestants(_hessian, make, data)
+        yield Row(name, calls, times=("jax", factor), rounds=7)
+        if make is workloads.factorisation:
+            closed = {**calls, "adjoint": _closed_form(make, data, u="n k", v="n k", t="n n")}
+            yield Row("  the same by its closed form", closed, times=("jax", factor), rounds=7)
+
+
+def _closed_form(make: Any, args: tuple[Any, ...], **shapes: str) -> Call:
+    """The Hessian as its simplified formula, compiled."""
+    compiled = ad.compile(ad.formula(ad.hessian(make(numpy)), **shapes).function())
+    compiled(*args)
+    return lambda: compiled(*args)
 
 
 def compile_times() -> Iterator[Row]:
