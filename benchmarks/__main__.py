@@ -17,10 +17,11 @@ SUITES = {
     "core": "benchmarks.core",
     "native": "benchmarks.native",
     "peers": "benchmarks.peers",
+    "taylor": "benchmarks.taylor",
     "calls": "benchmarks.call_overhead",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "peers", "calls")
+BY_DEFAULT = ("core", "native", "peers", "taylor", "calls")
 
 
 def main(names: list[str]) -> int:

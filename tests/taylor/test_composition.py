@@ -208,7 +208,7 @@ def coefficients(x: Any) -> Any:
 def test_other_transforms_of_a_series() -> None:
     """c′ₖ = (k + 1) cₖ₊₁, which every transform has to find."""
     scale = np.arange(1.0, 6.0)
-    f = lambda t: np.tanh(t) * np.exp(-(t**2))  # noqa: E731
+    f: Any = lambda t: np.tanh(t) * np.exp(-(t**2))  # noqa: E731
     expected = scale * np.stack(ad.taylor(f, 0.3, 5).coefficients)[1:]
     np.testing.assert_allclose(ad.jacobian(coefficients)(0.3), expected, rtol=1e-12)
     np.testing.assert_allclose(ad.jacobian(coefficients, mode="reverse")(0.3), expected, rtol=1e-12)
@@ -226,7 +226,7 @@ def test_other_transforms_of_a_series() -> None:
 @pytest.mark.parametrize("name", ["scan", "while", "cond", "checkpoint"])
 def test_compiled_and_batched_series_of_control_flow(name: str) -> None:
     f = PROGRAMS[name]
-    series = lambda x: line(f, x, V, 4)  # noqa: E731
+    series: Any = lambda x: line(f, x, V, 4)  # noqa: E731
     expected = series(X)
     batch = ad.vmap(series)(np.stack([X, X + 0.1]))
     pulled = ad.jacobian(series, mode="reverse")(X)
@@ -249,7 +249,7 @@ def test_compiled_powers_at_zero_and_elsewhere() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
 def test_precision_is_kept(dtype: Any) -> None:
     x, v = X.astype(dtype), V.astype(dtype)
-    f = lambda x: np.exp(x) * np.sqrt(2 + x) / (1 + x**2) + np.tanh(x) - np.log(3 + x)  # noqa: E731
+    f: Any = lambda x: np.exp(x) * np.sqrt(2 + x) / (1 + x**2) + np.tanh(x) - np.log(3 + x)  # noqa: E731
     wide = X.astype(np.result_type(dtype, np.float64))
     for got, wanted in zip(line(f, x, v, 4), line(f, wide, V.astype(wide.dtype), 4), strict=True):
         assert got.dtype == dtype

@@ -10,6 +10,11 @@ import adjoint as ad
 from adjoint.errors import ArgumentError, ArgumentValueError, ShapeMismatchError
 
 
+def some(value: Any) -> Any:
+    """A value of which the type checker knows nothing."""
+    return value
+
+
 def bivariate(v: Any) -> Any:
     x, y = v
     return x**2 + 2 * x * y + y**3
@@ -31,7 +36,7 @@ def test_a4_one_variable() -> None:
 
 
 def test_h1_the_linearisation_is_a_callable() -> None:
-    f = lambda v: np.exp(v[0]) * v[1]  # noqa: E731
+    f: Any = lambda v: np.exp(v[0]) * v[1]  # noqa: E731
     x = np.array([1.1, 1.8])
     found = ad.taylor(f, CENTER, 1)(x)
     assert found == pytest.approx(f(CENTER) + ad.grad(f)(CENTER) @ (x - CENTER))
@@ -138,10 +143,8 @@ def test_h3_how_good_it_is() -> None:
     for n in (1, 2, 3, 4):
         assert ad.taylor(np.exp, 0.0, n).convergence_order() == pytest.approx(n + 1, abs=0.1)
     p = ad.taylor(np.sin, 0.0, 5)
-    for x in (-1.0, 0.3, 2.0):
-        error = abs(np.sin(x) - p(x))
-        assert error <= p.remainder_bound(x)
-        assert p.remainder_bound(x) <= 3 * abs(x) ** 6 / 720 + 1e-300
+    for t in (-1.0, 0.3, 2.0):
+        assert abs(np.sin(t) - p(t)) <= p.remainder_bound(t) <= abs(t) ** 6 / 720
     q = ad.taylor(np.exp, 0.0, 5)
     xs = np.array([0.05, -0.1])
     np.testing.assert_allclose(q.remainder_estimate(xs), np.abs(np.exp(xs) - q(xs)), rtol=0.05)
@@ -183,17 +186,17 @@ def test_text() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: ad.taylor(np.sin, 0.0, 2.5), ArgumentError, r"needs an integer order; got 2\.5"),
+        (lambda: ad.taylor(np.sin, 0.0, some(2.5)), ArgumentError, r"integer order; got 2\.5"),
         (lambda: ad.taylor(np.sin, 0.0, -1), ArgumentValueError, "at least 0; got -1"),
-        (lambda: ad.taylor(3, 0.0, 1), ArgumentError, r"taylor\(f, x0, order\) needs a function"),
-        (lambda: ad.taylor(bivariate, CENTER, 2).coefficients, ArgumentError, "function of one num"),
+        (lambda: ad.taylor(some(3), 0.0, 1), ArgumentError, r"x0, order\) needs a function"),
+        (lambda: ad.taylor(bivariate, CENTER, 2).coefficients, ArgumentError, "of one number"),
         (lambda: ad.taylor(bivariate, CENTER, 2).along([1.0]), ShapeMismatchError, "direction"),
-        (lambda: ad.taylor(bivariate, CENTER, 2).along(np.ones(3)), ShapeMismatchError, r"f64\[3\]"),
+        (lambda: ad.taylor(bivariate, CENTER, 2).along(np.ones(3)), ShapeMismatchError, r"f64.3."),
         (lambda: ad.taylor(bivariate, CENTER, 2)(np.ones(3)), ShapeMismatchError, r"shape \(2,\)"),
         (lambda: ad.taylor(lambda x: (x, x), 0.0, 2).coefficients, ArgumentError, "one array"),
         (lambda: SIN + ad.taylor(np.sin, 0.0, 2), ArgumentValueError, r"p \+ q .* one centre"),
         (lambda: 1 / ad.taylor(np.sin, 0.0, 2), ArgumentValueError, "not zero at the centre"),
-        (lambda: SIN**0.5, ArgumentError, r"integer n; got 0\.5"),
+        (lambda: SIN ** some(0.5), ArgumentError, r"integer n; got 0\.5"),
         (lambda: SIN.truncate(7), ArgumentValueError, "degree of 0 to 6; got 7"),
         (lambda: SIN.truncate(True), ArgumentError, "integer degree; got True"),
         (lambda: SIN.remainder_bound(np.ones(2)), ShapeMismatchError, "one point"),
