@@ -10,7 +10,7 @@ from adjoint.errors import ShapeMismatchError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.sites import here
 from adjoint.primitives.contraction import contract
-from adjoint.primitives.products import array
+from adjoint.primitives.shaping import array
 from adjoint.scipy.linalg.dispatch import offers
 
 
