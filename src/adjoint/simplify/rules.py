@@ -100,6 +100,10 @@ LAWS: tuple[Law, ...] = (
     Law("where(y = 0, 0, c / where(y = 0, 1, y)) = c / y",
         lambda y: np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y)),
         lambda y: 0.5 / y, "y ≠ 0; at 0 the convention is 0", built_in=True),
+    Law("where(x = 0 ∧ n ≥ 0, 0, xⁿ log where(x = 0 ∧ n ≥ 0, 1, x)) = xⁿ log x",
+        lambda x, n: np.where((x == 0) & (n >= 0), 0.0,
+                              x**n * np.log(np.where((x == 0) & (n >= 0), 1.0, x))),
+        lambda x, n: x**n * np.log(x), "x > 0; at 0 the convention is 0", built_in=True),
     Law("where(c, x, x) = x", lambda c, x: np.where(c, x, x), lambda c, x: x, ALWAYS,
         built_in=True),
     # -- matrices
@@ -318,7 +322,7 @@ def drop_guard(e: Expr) -> Expr:
     if not (isinstance(e, Apply) and e.name == "where" and number_of(e.args[1]) == 0):
         return e
     condition, _, body = e.args
-    if not (isinstance(condition, Apply) and condition.name == "equal"):
+    if not _at_single_points(condition):
         return e
     inner = [
         part
@@ -330,6 +334,15 @@ def drop_guard(e: Expr) -> Expr:
     return spread(
         replaced(body, {part: spread(part.args[2], part.shape) for part in inner}), e.shape
     )
+
+
+def _at_single_points(condition: Expr) -> bool:
+    """y = 0, or y = 0 and something more."""
+    if not isinstance(condition, Apply):
+        return False
+    if condition.name in ("logical_and", "bitwise_and"):
+        return any(_at_single_points(c) or number_of(c) == 0 for c in condition.args)
+    return condition.name == "equal"
 
 
 def drop_choice(e: Expr) -> Expr:
