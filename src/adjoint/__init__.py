@@ -9,13 +9,13 @@ import importlib as _importlib
 import typing as _typing
 
 from adjoint import primitives as _primitives
+from adjoint import version as _version
 from adjoint.api import graph  # the function; the folder of that name is found as adjoint.graph.*
 from adjoint.calculus.gradients import grad, value_and_grad
 from adjoint.calculus.matrices import derivative_tensor, hessian, jacobian
 from adjoint.calculus.products import hvp, jvp, linearize, vjp
 from adjoint.calculus.scalars import derivative, directional, partial
 from adjoint.calculus.vectorize import vmap
-from adjoint.version import VERSION as __version__
 
 if _typing.TYPE_CHECKING:
     from adjoint.calculus.ascent import steepest_ascent
@@ -27,7 +27,10 @@ if _typing.TYPE_CHECKING:
     from adjoint.calculus.series import TaylorPolynomial, taylor
     from adjoint.calculus.shapes import chain, dimension_report
     from adjoint.compilation.compiled import compile
+    from adjoint.printing.derivation import derivation
     from adjoint.printing.trace_table import explain
+
+__version__ = _version.VERSION
 
 _LAZY = {
     "TaylorPolynomial": "adjoint.calculus.series",
@@ -38,6 +41,7 @@ _LAZY = {
     "cond": "adjoint.calculus.control",
     "convergence_table": "adjoint.calculus.differences",
     "custom_derivative": "adjoint.calculus.custom",
+    "derivation": "adjoint.printing.derivation",
     "difference_quotient": "adjoint.calculus.differences",
     "dimension_report": "adjoint.calculus.shapes",
     "explain": "adjoint.printing.trace_table",
@@ -62,6 +66,7 @@ __all__ = [
     "cond",
     "convergence_table",
     "custom_derivative",
+    "derivation",
     "derivative",
     "derivative_tensor",
     "difference_quotient",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from adjoint.errors import (
+    AdjointError,
     ArgumentError,
     ArgumentValueError,
     UnknownNameError,
@@ -89,7 +92,7 @@ def _capture(
         arguments = [_Argument(scope, p, s, dimensions) for p, s in specs.items()]
         positional = [a.tree for a in arguments if a.kind is not inspect.Parameter.KEYWORD_ONLY]
         keywords = {a.name: a.tree for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), dimensions.named_in_errors():
             outputs = Outputs(f(*positional, **keywords), "formula(f)")
         known = {n: e for a in arguments for n, e in a.symbols.items()}
         arrays = _Arrays(f)
@@ -223,6 +226,19 @@ class _Dimensions:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else self.lengths[d] for d in self.parsed[name])
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Errors about shapes name the dimensions, and not the lengths that stand for them."""
+        try:
+            yield
+        except AdjointError as error:
+            headline = re.sub(r"\[[\d,]+\]", self._named, error.headline)
+            AdjointError.__init__(error, headline, where=error.where, hint=error.hint)
+            raise
+
+    def _named(self, shape: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda n: self.names.get(int(n[0]), n[0]), shape[0])
 
 
 def _dimensions_of(spec: Any, name: str) -> tuple[str | int, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import language, output, targets, views
+from adjoint.cli import closed_form, language, output, targets, views
+from adjoint.cli.closed_form import Asked
 from adjoint.cli.expressions import functions_by_module
 from adjoint.cli.targets import Target
 from adjoint.errors import AdjointError
@@ -72,6 +73,7 @@ def _help_epilog() -> str:
               help="Every step: value, tangent, adjoint, local partial derivatives.")  # fmt: skip
 @click.option("--graph", "picture", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="Draw the computation graph: .svg, .png, .dot or .mmd.")  # fmt: skip
+@closed_form.options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, errors included.")
 def derive(
     target: str,
@@ -82,9 +84,10 @@ def derive(
     degree: int | None,
     traced: bool,
     picture: Path | None,
+    asked: Asked,
     as_json: bool,
 ) -> None:
-    """Prints the value and the derivatives of a function at a point.
+    """Prints the derivatives of a function as formulas, or their values at a point.
 
     An expression is mathematics in Python's notation: + - * / ** @, functions by their NumPy name,
     vectors and matrices as [1, 2] and [[1, 2], [3, 4]], elements as x[0] and x[1:3], the transpose
@@ -92,6 +95,7 @@ def derive(
 
     \b
     Examples:
+      adjoint derive "a @ inv(X) @ b" --shape "X=n,n a=n b=n" --wrt X
       adjoint derive "exp(x1*x2**2)" --wrt x2 --at x1=1,x2=2
       adjoint derive "sin(x)/x" --at x=1 --order 4
       adjoint derive "x @ A @ x" --at "x=[1,2],A=[[2,1],[1,20]]" --wrt x --hessian
@@ -103,16 +107,52 @@ def derive(
     named, unnamed = targets.read_point(points)
     found = targets.load(target, list(named))
     point = targets.place(found, named, unnamed)
+    if (
+        not points
+        and targets.missing(found, point)
+        and not (degree is not None or traced or picture)
+    ):
+        _print_closed(found, asked, point, wrt, order, hessian, as_json)
+        return
     _require_point(found, point)
     chosen = targets.choose(found, wrt, point)
     for name in chosen:
         point[name] = targets.as_float(point[name])
     value, derivatives = compute(found, point, chosen, order, hessian)
     shown = _views(found, point, chosen, value, degree=degree, traced=traced, picture=picture)
+    forms = _closed(found, asked, point, chosen, order, hessian) if asked.any else None
     if as_json:
-        click.echo(output.dump({**_as_dict(found, point, value, derivatives), **shown.as_dict()}))
+        parts = {**shown.as_dict(), **(forms.as_dict() if forms else {})}
+        click.echo(output.dump({**_as_dict(found, point, value, derivatives), **parts}))
     else:
-        click.echo("\n\n".join([_as_text(found, point, value, derivatives), *shown.texts()]))
+        texts = [*shown.texts(), *(forms.texts() if forms else [])]
+        click.echo("\n\n".join([_as_text(found, point, value, derivatives), *texts]))
+
+
+def _print_closed(
+    target: Target, asked: Asked, point: dict[str, Any], wrt: tuple[str, ...], order: int,
+    hessian: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Without a point: the formulas alone."""
+    asked = asked if asked.any else replace(asked, formula=True)
+    shapes = closed_form.shapes_of(target, asked, point)
+    chosen = targets.choose(target, wrt, dict.fromkeys(shapes, 0.0))
+    forms = _closed(target, replace(asked, formula=True) if as_json else asked, point, chosen,
+                    order, hessian)  # fmt: skip
+    if as_json:
+        described = {name: list(dims) for name, dims in shapes.items()}
+        click.echo(output.dump({"function": target.label, "shapes": described, **forms.as_dict()}))
+        return
+    head = [] if asked.code_only else [closed_form.heading(target, shapes)]
+    click.echo("\n\n".join([*head, *forms.texts()]))
+
+
+def _closed(
+    target: Target, asked: Asked, point: dict[str, Any], chosen: Sequence[str], order: int,
+    hessian: bool,
+) -> closed_form.ClosedForms:  # fmt: skip
+    with computing(target.label):
+        return closed_form.closed_forms(target, asked, point, chosen, order, hessian)
 
 
 def _views(

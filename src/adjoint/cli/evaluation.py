@@ -18,6 +18,7 @@ from adjoint.cli.expressions import Expression, Source, dotted, lookup
 from adjoint.cli.language import CONSTANTS, implementation
 from adjoint.errors import AdjointError
 from adjoint.graph.arraytype import describe
+from adjoint.graph.tracer import Tracer
 
 EXACT = 2**53
 
@@ -123,7 +124,7 @@ class _Evaluation:
         except np.linalg.LinAlgError as error:
             raise self._refuse(node, str(error).rstrip(".")) from error
         size = getattr(result, "size", 1)
-        if size > language.MAX_ELEMENTS:
+        if size > language.MAX_ELEMENTS and not _is_abstract(result):
             raise self._refuse(
                 node,
                 f"an expression goes up to {language.MAX_ELEMENTS} elements; this has {size}",
@@ -136,6 +137,11 @@ class _Evaluation:
         error = EvaluationError(f"{words}.", where=self.source.caret(column), hint=hint)
         error.column = column  # type: ignore[attr-defined]
         return error
+
+
+def _is_abstract(value: Any) -> bool:
+    """Whether a value stands for all of its shape, and needs no memory."""
+    return isinstance(value, Tracer) and value.node.value is None
 
 
 def _number(value: Any) -> Any:

@@ -1,0 +1,176 @@
+"""`adjoint derive` without a point: formulas, LaTeX, source code, derivations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import adjoint as ad
+from adjoint.cli import main
+
+
+def derive(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["derive", *arguments], catch_exceptions=False)
+
+
+def lines(*arguments: str) -> list[str]:
+    result = derive(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+def functions(*arguments: str) -> dict[str, Any]:
+    """What --source prints, run."""
+    result = derive(*arguments, "--source")
+    assert result.exit_code == 0, result.output
+    assert "adjoint" not in result.output
+    scope: dict[str, Any] = {}
+    exec(result.output, scope)
+    return scope
+
+
+# -- formulas
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("exp(x1*x2**2)", [], ["∂f/∂x₁ = x₂² exp(x₁x₂²)", "∂f/∂x₂ = 2x₁x₂ exp(x₁x₂²)"]),
+        ("(2*x**2 + 1)**4", [], ["df/dx = 16x(2x² + 1)³"]),
+        ("a.T @ inv(X) @ b", ["--shape", "X=n,n a=n", "--shape", "b=n", "--wrt", "X"],
+         ["∂f/∂X = −X⁻ᵀabᵀX⁻ᵀ"]),
+        ("sum((y - Phi @ theta)**2)", ["--shape", "y=n,Phi=n,d,theta=d", "--wrt", "theta"],
+         ["∂f/∂θ = −2(y − Φθ)ᵀΦ"]),
+        ("log(det(X))", ["--shape", "X=n,n"], ["df/dX = X⁻ᵀ"]),
+        ("x @ B @ x", ["--shape", "x=n B=n,n", "--wrt", "x", "--hessian"],
+         ["∂f/∂x = xᵀ(B + Bᵀ)", "∂²f/∂x² = B + Bᵀ"]),
+        ("x @ B @ x", ["--shape", "x=n B=n,n", "--wrt", "x", "--layout", "argument"],
+         ["∂f/∂x = (B + Bᵀ)x"]),
+        ("mean((A @ x - b)**2)", ["--shape", "A=n,m b=n x=m", "--wrt", "x"],
+         ["∂f/∂x = 2/n (Ax − b)ᵀA"]),
+        ("x**3*y", ["--order", "3", "--wrt", "x"],
+         ["∂f/∂x = 3yx²", "∂²f/∂x² = 6xy", "∂³f/∂x³ = 6y"]),
+        ("2**x", [], ["df/dx = log(2)2ˣ"]),
+    ],
+)  # fmt: skip
+def test_formulas_are_printed_without_a_point(
+    text: str, options: list[str], expected: list[str]
+) -> None:
+    shown = lines(text, *options)
+    assert shown[0] == f"f = {text}"
+    assert shown[-len(expected) :] == expected
+
+
+def test_the_shapes_are_shown() -> None:
+    shown = lines("A @ x + c", "--shape", "A=n,3 x=3", "--wrt", "x")
+    assert shown[1:5] == ["with", "  A  n × 3", "  c  a number", "  x  3"]
+    assert shown[-1] == "∂f/∂x = A"
+
+
+def test_latex_alone_prints_latex_alone() -> None:
+    assert lines("x**2*y", "--latex", "--hessian", "--wrt", "x,y")[:2] == [
+        r"\frac{\partial f}{\partial x} = 2\,x y",
+        r"\frac{\partial f}{\partial y} = x^{2}",
+    ]
+    assert lines("x**2", "--latex") == [r"\frac{df}{dx} = 2\,x"]
+
+
+def test_source_alone_is_a_file_that_runs() -> None:
+    found = functions("sum((y - Phi @ theta)**2)", "--shape", "y=n,Phi=n,d,theta=d")
+    rng = np.random.default_rng(1)
+    Phi, theta, y = rng.normal(size=(5, 3)), rng.normal(size=3), rng.normal(size=5)
+    expected = ad.grad(lambda t: np.sum((y - Phi @ t) ** 2))(theta)
+    assert np.allclose(found["df_dtheta"](Phi, theta, y), expected, rtol=1e-12)
+    assert np.allclose(found["df_dy"](Phi, theta, y), 2 * (y - Phi @ theta), rtol=1e-12)
+
+
+def test_source_of_several_derivatives_imports_once() -> None:
+    result = derive("sin(x)*y", "--source", "--order", "2", "--wrt", "x")
+    assert result.output.count("import numpy") == 1
+    found = functions("sin(x)*y", "--order", "2", "--wrt", "x")
+    assert np.isclose(found["df_dx"](0.3, 2.0), 2 * np.cos(0.3))
+    assert np.isclose(found["d2f_dx2"](0.3, 2.0), -2 * np.sin(0.3))
+
+
+def test_variables_may_have_the_names_of_options() -> None:
+    assert lines("f*layout", "--formula")[-2:] == ["∂f/∂f = layout", "∂f/∂layout = f"]
+
+
+def test_a_point_and_a_formula() -> None:
+    shown = lines("x @ A @ x", "--at", "x=[1,2],A=[[2,1],[1,20]]", "--wrt", "x", "--formula")
+    assert "∂f/∂x  [ 8. 82.]" in shown
+    assert shown[-1] == "∂f/∂x = xᵀ(A + Aᵀ)"
+
+
+def test_functions_in_files_keep_their_defaults(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "def loss(w, X, power=2):\n    return ((X @ w) ** power).sum()\n", encoding="utf-8"
+    )
+    target = f"{tmp_path / 'model.py'}:loss"
+    shown = lines(target, "--shape", "w=d X=n,d", "--wrt", "w")
+    assert shown[0] == "model.py:loss"
+    assert shown[-1] == "∂f/∂w = 2wᵀXᵀX"
+
+
+def test_json_has_all_forms() -> None:
+    result = derive("x**2*y", "--json", "--steps")
+    found = json.loads(result.output)
+    assert found["function"] == "x**2*y" and found["shapes"] == {"x": [], "y": []}
+    first = found["formulas"][0]
+    assert (first["label"], first["formula"], first["latex"]) == ("∂f/∂x", "2xy", r"2\,x y")
+    assert "def df_dx(x, y):" in first["source"]
+    assert [s["rule"] for s in found["steps"][0]["steps"]] == [
+        "power rule",
+        "constant multiple rule",
+    ]
+
+
+def test_steps_name_the_rules() -> None:
+    shown = lines("(2*x**2+1)**4", "--steps")
+    assert shown[-1].startswith("((2x² + 1)⁴)′ = 4(2x² + 1)³ · (2x² + 1)′ = 16x(2x² + 1)³  ")
+    assert shown[-1].endswith("chain rule, power rule")
+
+
+# -- mistakes
+
+
+def refused(*arguments: str) -> str:
+    result = derive(*arguments)
+    assert result.exit_code, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def test_shapes_that_do_not_fit_are_named() -> None:
+    message = refused("1 + X @ b", "--shape", "X=n,m b=n")
+    assert "f64[n,m] and f64[n]" in message
+    assert "  1 + X @ b\n      ^" in message
+
+
+def test_a_forgotten_shape_is_asked_for() -> None:
+    message = refused("a @ inv(X) @ b", "--shape", "a=n b=n")
+    assert "      ^" in message and '--shape "X=' in message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--shape", "thta=n"], ["thta", "Did you mean theta?"]),
+        (["--shape", "theta=n,2-"], ["'2-'", "  theta=n,2-\n          ^"]),
+        (["--shape", "n,theta"], ["name=n,m", "  n,theta\n  ^"]),
+        (["--shape", "theta=n theta=m"], ["theta twice"]),
+        (["--wrt", "tehta"], ["Did you mean theta?"]),
+        (["--order", "9"], ["up to order 6"]),
+        (["--shape", "theta=n", "--steps"], ["--steps", "theta is an array", "--formula"]),
+        (["--taylor", "2"], ["at a point"]),
+    ],
+)
+def test_mistakes_in_options(options: list[str], words: list[str]) -> None:
+    message = refused("sum(theta**2)", *options)
+    for word in words:
+        assert word in message
