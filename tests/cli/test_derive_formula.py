@@ -117,6 +117,17 @@ def test_functions_in_files_keep_their_defaults(tmp_path: Path) -> None:
     assert shown[-1] == "∂f/∂w = 2wᵀXᵀX"
 
 
+def test_branches_of_functions_in_files_need_a_point(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "def f(x, k=3):\n    if x > 0:\n        return x**2 * k\n    return -x\n", encoding="utf-8"
+    )
+    target = f"{tmp_path / 'model.py'}:f"
+    assert "or give a point" in refused(target)
+    assert lines(target, "--at", "x=2", "--formula", "--wrt", "x")[-1] == "∂f/∂x = 6x"
+    assert lines(target, "--at", "x=-2", "--formula", "--wrt", "x")[-1] == "∂f/∂x = −1"
+    assert lines(target, "--at", "x=2", "--formula", "--wrt", "x,k")[-1] == "∂f/∂k = x²"
+
+
 def test_json_has_all_forms() -> None:
     result = derive("x**2*y", "--json", "--steps")
     found = json.loads(result.output)

@@ -14,8 +14,14 @@ import numpy as np
 
 import adjoint as ad
 from adjoint.cli import output
-from adjoint.cli.targets import Target
-from adjoint.errors import AdjointError, ExpressionError, UnknownNameError, nearest
+from adjoint.cli.targets import Target, as_float
+from adjoint.errors import (
+    AbstractValueError,
+    AdjointError,
+    ExpressionError,
+    UnknownNameError,
+    nearest,
+)
 from adjoint.printing.derivation import Derivation
 from adjoint.printing.formula import Formula
 from adjoint.printing.latex import symbol_latex
@@ -211,10 +217,13 @@ def heading(target: Target, shapes: dict[str, Dimensions]) -> str:
 # -- what the function is a function of --------------------------------------------------------
 
 
-def shapes_of(target: Target, asked: Asked, point: dict[str, Any]) -> dict[str, Dimensions]:
+def shapes_of(
+    target: Target, asked: Asked, point: dict[str, Any], chosen: Sequence[str]
+) -> dict[str, Dimensions]:
     """The shapes of the variables: those of --shape, those of the point, else numbers.
 
-    Arguments of a function in a file that have a value and no shape are no variables.
+    Arguments of a function in a file that have a value and no shape are no variables, unless they
+    are chosen.
     """
     for name in asked.shapes:
         if name not in target.parameters:
@@ -234,7 +243,7 @@ def shapes_of(target: Target, asked: Asked, point: dict[str, Any]) -> dict[str, 
                     f"--shape gives {name} {len(found[name])} dimensions; --at gives it "
                     f"{len(given or ())}."
                 )
-        elif name not in point or target.expression is not None:
+        elif name not in point or target.expression is not None or name in chosen:
             found[name] = np.shape(point.get(name, 0.0))
     return found
 
@@ -268,9 +277,10 @@ def closed_forms(
             f"formulas go up to order {MAX_ORDER}; got --order {order}.",
             hint="give a point with --at for the numbers.",
         )
-    shapes = shapes_of(target, asked, point)
+    shapes = shapes_of(target, asked, point, wrt)
+    specs = [_specification(target, asked, point, name, dims) for name, dims in shapes.items()]
     f = _as_function(target, shapes, {k: v for k, v in point.items() if k not in shapes})
-    value = _value(f, shapes, asked)
+    value = _value(f, specs, shapes, asked)
     if value.pack != "one":
         raise output.CommandError(
             f"{target.label} has to return a number or an array.",
@@ -288,24 +298,38 @@ def closed_forms(
     places = {name: k for k, name in enumerate(shapes)}
     only_steps = asked.steps and not (asked.formula or asked.latex or asked.source)
     formulas = [] if only_steps else [
-        _closed(f, by, places, shapes, value.results[0].rank, asked, one)
+        _closed(f, by, places, specs, shapes, value.results[0].rank, asked, one)
         for by in dict.fromkeys(chosen)
     ]  # fmt: skip
     return ClosedForms(asked, formulas, derivations)
 
 
-def _value(f: Callable[..., Any], shapes: dict[str, Dimensions], asked: Asked) -> Formula:
+def _specification(
+    target: Target, asked: Asked, point: dict[str, Any], name: str, dims: Dimensions
+) -> Any:
+    """What `formula` is told of a variable: its shape, or its value, which code may branch on."""
+    if target.expression is None and name in point and name not in asked.shapes:
+        return as_float(point[name])
+    return dims
+
+
+def _value(
+    f: Callable[..., Any], specs: list[Any], shapes: dict[str, Dimensions], asked: Asked
+) -> Formula:
     try:
-        return ad.formula(f, *shapes.values())
+        return ad.formula(f, *specs)
     except AdjointError as error:
         numbers = [name for name, dims in shapes.items() if not dims and name not in asked.shapes]
-        if numbers:
+        hint = ""
+        if isinstance(error, AbstractValueError):
+            hint = "or give a point, for the formula that holds there: --at … --formula."
+        elif numbers:
             hint = (
                 f"what has no shape is a number, here {', '.join(numbers)}; "
                 f'give shapes as in --shape "{numbers[0]}=n,n".'
             )
-            lines = "\n".join(filter(None, (error.hint, hint)))
-            AdjointError.__init__(error, error.headline, where=error.where, hint=lines)
+        lines = "\n".join(filter(None, (error.hint, hint)))
+        AdjointError.__init__(error, error.headline, where=error.where, hint=lines)
         raise
 
 
@@ -321,7 +345,7 @@ def _require_scalars(target: Target, shapes: dict[str, Dimensions], value: Formu
 
 
 def _closed(
-    f: Callable[..., Any], by: tuple[str, ...], places: dict[str, int],
+    f: Callable[..., Any], by: tuple[str, ...], places: dict[str, int], specs: list[Any],
     shapes: dict[str, Dimensions], rank: int, asked: Asked, one: bool,
 ) -> Closed:  # fmt: skip
     derivative = f
@@ -333,7 +357,7 @@ def _closed(
             derivative = transform(derivative, places[name])
             rank += len(shapes[name])
     layout: Any = asked.layout
-    found = ad.formula(derivative, *shapes.values(), layout=layout)
+    found = ad.formula(derivative, *specs, layout=layout)
     top = "d" if one else "∂"
     label = "/".join(_label(by, top, symbol_text, _unicode))
     latex_d = "d" if one else r"\partial "

@@ -135,7 +135,8 @@ def _print_closed(
 ) -> None:  # fmt: skip
     """Without a point: the formulas alone."""
     asked = asked if asked.any else replace(asked, formula=True)
-    shapes = closed_form.shapes_of(target, asked, point)
+    named = targets.choose(target, wrt, {})
+    shapes = closed_form.shapes_of(target, asked, point, named)
     chosen = targets.choose(target, wrt, dict.fromkeys(shapes, 0.0))
     forms = _closed(target, replace(asked, formula=True) if as_json else asked, point, chosen,
                     order, hessian)  # fmt: skip
