@@ -36,6 +36,17 @@ def _default_latex(name: str, arity: int) -> str:
     return rf"\operatorname{{{{{name}}}}}({operands})"
 
 
+def align_examples(operands: tuple[Any, ...], batched: tuple[bool, ...], size: int) -> list[Any]:
+    """Operands whose examples broadcast against each other: the batch axis stays first, and axes
+    of length 1 follow it where an example has fewer axes than another."""
+    ranks = [np.ndim(o) - b for o, b in zip(operands, batched, strict=True)]
+    rank = max(ranks)
+    return [
+        np.reshape(o, (size,) + (1,) * (rank - r) + o.shape[1:]) if b and r < rank else o
+        for o, b, r in zip(operands, batched, ranks, strict=True)
+    ]
+
+
 class Elementwise(Primitive):
     """A scalar function applied to every element, with NumPy's broadcasting.
 
@@ -134,13 +145,7 @@ class Elementwise(Primitive):
     def batch(
         self, operands: tuple[Any, ...], batched: tuple[bool, ...], size: int, **params: Any
     ) -> Any:
-        ranks = [np.ndim(o) - b for o, b in zip(operands, batched, strict=True)]
-        rank = max(ranks)
-        aligned = [
-            np.reshape(o, (size,) + (1,) * (rank - r) + o.shape[1:]) if b and r < rank else o
-            for o, b, r in zip(operands, batched, ranks, strict=True)
-        ]
-        return self(*aligned)
+        return self(*align_examples(operands, batched, size))
 
 
 def row(

@@ -12,7 +12,7 @@ from adjoint.graph.binding import adopt
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.graph.tracer import Tracer
-from adjoint.primitives.scalar import REAL, row
+from adjoint.primitives.scalar import REAL, align_examples, row
 
 
 class Where(Primitive):
@@ -47,13 +47,7 @@ class Where(Primitive):
     def batch(
         self, operands: tuple[Any, ...], batched: tuple[bool, ...], size: int, **params: Any
     ) -> Any:
-        ranks = [np.ndim(o) - b for o, b in zip(operands, batched, strict=True)]
-        rank = max(ranks)
-        aligned = [
-            np.reshape(o, (size,) + (1,) * (rank - r) + o.shape[1:]) if b and r < rank else o
-            for o, b, r in zip(operands, batched, ranks, strict=True)
-        ]
-        return WHERE(*aligned)
+        return WHERE(*align_examples(operands, batched, size))
 
 
 WHERE = register(Where())
