@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -54,15 +55,22 @@ def test_the_demo_learns_and_draws(tmp_path: Path) -> None:
     assert float(line.split("digits")[1].split("%")[0]) >= 96.0
 
 
+def _listen_to_interrupts() -> None:
+    """A shell starts what it runs in the background with interrupts ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_demo_keeps_its_picture(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     command = [sys.executable, "-u", "-m", "adjoint", "demo", "--epochs", "100000"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [*command, "--output", str(picture)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env=environment,
+        text=True, env=environment, preexec_fn=_listen_to_interrupts,
     ) as process:  # fmt: skip
         assert process.stdout is not None
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
         output = ""
         for line in process.stdout:
             output += line
@@ -70,6 +78,7 @@ def test_an_interrupted_demo_keeps_its_picture(tmp_path: Path) -> None:
                 time.sleep(0.7)
                 process.send_signal(signal.SIGINT)
         code = process.wait(timeout=30)
+        watchdog.cancel()
     assert code == 130, output
     assert "interrupted after" in output and "the picture shows the training so far" in output
     assert "Traceback" not in output and picture.read_bytes().startswith(b"\x89PNG")

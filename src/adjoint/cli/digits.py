@@ -121,15 +121,28 @@ class Adam:
 class History:
     """The state after each epoch, the untrained one first."""
 
-    training_loss: list[float] = field(default_factory=list)
-    held_out_loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
+    epochs: list[tuple[float, float, float]] = field(default_factory=list)
 
     def record(self, parameters: Parameters, digits: Digits) -> None:
-        self.training_loss.append(float(loss(parameters, digits.images, digits.labels)))
+        """Adds an epoch, all of it or nothing: an interrupt may come at any moment."""
         held_out = digits.held_out_images, digits.held_out_labels
-        self.held_out_loss.append(float(loss(parameters, *held_out)))
-        self.accuracy.append(accuracy(parameters, *held_out))
+        self.epochs.append((
+            float(loss(parameters, digits.images, digits.labels)),
+            float(loss(parameters, *held_out)),
+            accuracy(parameters, *held_out),
+        ))  # fmt: skip
+
+    @property
+    def training_loss(self) -> list[float]:
+        return [epoch[0] for epoch in self.epochs]
+
+    @property
+    def held_out_loss(self) -> list[float]:
+        return [epoch[1] for epoch in self.epochs]
+
+    @property
+    def accuracy(self) -> list[float]:
+        return [epoch[2] for epoch in self.epochs]
 
 
 def train(
