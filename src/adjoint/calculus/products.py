@@ -11,7 +11,7 @@ from adjoint.calculus.gradients import grad, outward_leaf
 from adjoint.errors import ArgumentError
 from adjoint.graph.arraytype import describe
 from adjoint.graph.binding import variable
-from adjoint.graph.containers import Structure, flatten, require_same_structure, unflatten
+from adjoint.graph.containers import flatten, require_same_structure, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
@@ -232,6 +232,3 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     argnums = tuple(range(len(primals)))
     product = jvp(grad(f, argnums), primals, tangents)[1]
     return product[0] if len(primals) == 1 else product
-
-
-__all__ = ["Structure", "hvp", "jvp", "linearize", "vjp"]

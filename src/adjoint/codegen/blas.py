@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.elements import I32, I64, memory_type, register_type
+from adjoint.codegen.elements import I32, I64, register_type
 from adjoint.codegen.loopnest import View, nest
 from adjoint.codegen.patterns import Contraction
 from adjoint.codegen.program import Op
@@ -149,6 +149,3 @@ def _constant(module: ir.Module, value: Any) -> Any:
         found.global_constant = True
         found.linkage = "internal"
     return found
-
-
-__all__ = ["Matrix", "NotStrided", "emit_product", "fits", "memory_type"]

@@ -29,7 +29,7 @@ from adjoint.codegen.step_loops import (
     volume,
     write_loops,
 )
-from adjoint.codegen.strided import storage_root, strided_view
+from adjoint.codegen.strided import strided_view
 from adjoint.codegen.support import is_dear, provide
 from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, ParallelCall, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
@@ -435,6 +435,3 @@ def _whole(pointer: Any, op: Op) -> View:
 
 def _moved(view: View, pointer: Any) -> View:
     return View(pointer, view.shape, view.strides, view.dtype, view.start)
-
-
-__all__ = ["FAULT_INDEX", "Kernel", "storage_root"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError
-from adjoint.graph.arraytype import ArrayType, describe, type_of
-from adjoint.graph.binding import adopt, constant, outward, variable
-from adjoint.graph.containers import Structure, flatten, numeric_leaf, unflatten
+from adjoint.graph.arraytype import ArrayType, describe
+from adjoint.graph.binding import constant, outward, variable
+from adjoint.graph.containers import flatten, numeric_leaf, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
@@ -108,25 +107,3 @@ def matching(value: Any, type_: ArrayType, called: str, what: str) -> Any:
     if operand.dtype.kind == "c" and type_.dtype.kind != "c":
         raise DtypeError(f"{called} needs {what} of type {type_}; got {describe(operand)}.")
     return operand.astype(type_.dtype)
-
-
-def call(f: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Calls user code; a frame of its own, so that tracebacks read well."""
-    return f(*args, **kwargs)
-
-
-__all__ = [
-    "Node",
-    "Outputs",
-    "Structure",
-    "Variables",
-    "adopt",
-    "call",
-    "differentiable",
-    "matching",
-    "node_of",
-    "require_callable",
-    "result_value",
-    "type_of",
-    "zeros_for",
-]

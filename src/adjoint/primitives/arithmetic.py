@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import constant
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.scope import NO_SCOPES
 from adjoint.graph.tracer import Tracer, wrap
@@ -234,8 +233,3 @@ def operands_of(value: Any, primitive: str) -> tuple[Any, ...] | None:
     if node.primitive.name != primitive or node.scopes.dead:
         return None
     return tuple(n.value if n.scopes is NO_SCOPES else wrap(n) for n in node.inputs)
-
-
-def same(value: Any) -> Any:
-    """A constant as a traced value, where a rule needs one."""
-    return value if isinstance(value, Tracer) else wrap(constant(np.asarray(value)))

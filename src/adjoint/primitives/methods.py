@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import adopt, constant
+from adjoint.graph.binding import adopt
 from adjoint.graph.registry import implements
-from adjoint.graph.tracer import TracedArray, TracedScalar, Tracer, assign, wrap
+from adjoint.graph.tracer import TracedArray, TracedScalar, Tracer, assign
 from adjoint.graph.views import as_view
 from adjoint.primitives.selection import IMAG_PART, REAL_PART, convert
 from adjoint.primitives.shaping import reshape_view
@@ -149,11 +149,3 @@ for _name, _property in {
     "base": property(lambda self: None if self._view is None else self._view.parent),
 }.items():
     setattr(Tracer, _name, _property)
-
-
-def like(x: Any, value: Any) -> Any:
-    """A new array for ``np.zeros_like(x)`` and its kin: it accepts traced values."""
-    return TracedArray(constant(np.asarray(value)))
-
-
-__all__ = ["like", "wrap"]

@@ -17,7 +17,7 @@ from adjoint.graph.tracer import TracedArray
 from adjoint.graph.views import as_view
 from adjoint.primitives.contraction import contract, letter
 from adjoint.primitives.selection import cast, convert
-from adjoint.primitives.shaping import array, normalize_axis, permute, plain_reshape, write_out
+from adjoint.primitives.shaping import array, normalize_axis, plain_reshape, write_out
 from adjoint.primitives.subscripts import explicit
 
 
@@ -257,6 +257,3 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     for place, axis in sorted(zip(dst, src, strict=True)):
         order.insert(place, axis)
     return np.transpose(a, order)
-
-
-__all__ = ["array", "axes_tuple", "keep_dims", "matmul", "permute"]
