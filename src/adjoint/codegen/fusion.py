@@ -11,16 +11,14 @@ Then operations that two loops compute again are stored instead, and the pass is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from adjoint.codegen.patterns import (
-    Contraction,
     classify,
     contraction_of,
     iteration_shape,
     reads_same_index,
 )
 from adjoint.codegen.program import Op, Program, consumers
+from adjoint.codegen.steps import Group, Loop, Product, Step, Write
 from adjoint.codegen.strided import storage_root
 from adjoint.codegen.support import is_dear
 
@@ -29,43 +27,6 @@ LARGE_GROUP = 200
 
 DEAR_WEIGHT = 10
 """For how many operations a function of dozens of instructions counts in a loop."""
-
-
-@dataclass
-class Group:
-    """One loop nest over ``shape``, with the operations it stores or sums up.
-
-    ``chunk`` is nonzero for a part of a group that was too large for one function.
-    """
-
-    shape: tuple[int, ...]
-    roots: list[Op] = field(default_factory=list)
-    chunk: int = 0
-
-
-@dataclass
-class Product:
-    """One matrix product, done by BLAS."""
-
-    op: Op
-    contraction: Contraction
-
-
-@dataclass
-class Write:
-    """An operation that writes its operands into parts of its result, one after the other."""
-
-    op: Op
-
-
-@dataclass
-class Loop:
-    """A scan, while loop or branch, whose bodies are kernels of their own."""
-
-    op: Op
-
-
-Step = Group | Product | Write | Loop
 
 
 class Schedule:

@@ -16,26 +16,17 @@ from adjoint.codegen.blas import emit_product, fits
 from adjoint.codegen.body import Body
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
-from adjoint.codegen.folds import folding
-from adjoint.codegen.fusion import DEAR_WEIGHT, Group, Loop, Product, Schedule, Step, Write
-from adjoint.codegen.loopnest import View, contiguous_strides, nest
+from adjoint.codegen.fusion import Schedule
+from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
+from adjoint.codegen.outline import outline
 from adjoint.codegen.program import Op, Program
-from adjoint.codegen.step_loops import (
-    can_be_cut,
-    contraction_loops,
-    group_loops,
-    is_flat,
-    is_total,
-    volume,
-    write_loops,
-)
+from adjoint.codegen.step_loops import volume
+from adjoint.codegen.steps import Group, Loop, Product, Step, Write
 from adjoint.codegen.strided import strided_view
 from adjoint.codegen.support import is_dear, provide
-from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, ParallelCall, available
+from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
-from adjoint.codegen.vector_math.definitions import Attributes
 
-POINTER = ir.PointerType()
 FAULT_INDEX = -1
 """The code of a kernel that met an index outside its array; guards return 1, 2, …"""
 
@@ -48,8 +39,6 @@ MANY_DEAR_IN_LOOPS = 120
 
 
 _NUMBER_BYTES = 8
-
-_LOOP_ATTRIBUTES = ("nounwind", '"prefer-vector-width"="512"')
 
 
 class Kernel:
@@ -104,7 +93,7 @@ class Kernel:
         schedule = self.schedule
         last: dict[Op, int] = dict(schedule.step_of)
         for number, step in enumerate(schedule.steps):
-            for op in self._touched(step):
+            for op in self.touched(step):
                 last[op] = max(last.get(op, 0), number)
         outputs = set(self.program.outputs)
         # Numbers that cross from one part of a long program to another share one block, so that
@@ -126,7 +115,7 @@ class Kernel:
         offsets, total = memory.plan(lives)
         return offsets, total
 
-    def _touched(self, step: Step) -> list[Op]:
+    def touched(self, step: Step) -> list[Op]:
         """Every stored operation or leaf that a step reads or writes."""
         roots = step.roots if isinstance(step, Group) else [step.op]
         written = self.schedule.users[step.op] if isinstance(step, Loop) else roots
@@ -159,13 +148,13 @@ class Kernel:
         for op in self.program.inputs:
             index = op.params["index"]
             if op in self.schedule.class_of:
-                self.views[op] = _whole(_slot(builder, inputs, index), op)
+                self.views[op] = whole(slot(builder, inputs, index), op)
         self._read_captured()
         for number, op in enumerate(self.program.outputs):
             if op not in self.views and op.kind != "literal":
-                self.views[op] = _whole(_slot(builder, outputs, number), op)
+                self.views[op] = whole(slot(builder, outputs, number), op)
         for op, offset in self.offsets.items():
-            self.views[op] = _whole(_advanced(builder, arena, offset), op)
+            self.views[op] = whole(advanced(builder, arena, offset), op)
         for op, place in self.number_place.items():
             assert self.number_base is not None
             base = self.views[self.number_base].pointer
@@ -195,7 +184,7 @@ class Kernel:
         table = ir.GlobalVariable(self.module, ir.ArrayType(POINTER, len(arrays)), "captured")
         for number, op in enumerate(arrays):
             strides = tuple(s // op.dtype.itemsize for s in op.value.strides)
-            pointer = _slot(self.builder, table, number)
+            pointer = slot(self.builder, table, number)
             self.views[op] = View(pointer, op.shape, strides, op.dtype)
 
     def _choose_calls(self) -> dict[bool, bool]:
@@ -210,11 +199,11 @@ class Kernel:
         elif isinstance(step, Loop):
             self._emit_loop(step.op)
         elif isinstance(step, Write):
-            self._outline(step)
+            outline(self, step)
         elif step.shape == () and not step.chunk:
             self._emit_scalars(step)
         else:
-            self._outline(step)
+            outline(self, step)
         for position, (op, expected) in enumerate(self.program.guards):
             if self.schedule.step_of.get(op) == number:
                 self._emit_guard(op, expected, position)
@@ -239,7 +228,7 @@ class Kernel:
         """Where an operand is in memory, contiguous; numbers from the text are put there."""
         copies = self.layouts[loop].copies
         if op in copies:
-            target = _whole(_advanced(self.builder, self.views[loop].pointer, copies[op]), op)
+            target = whole(advanced(self.builder, self.views[loop].pointer, copies[op]), op)
             if op.size:
                 with nest(self.builder, op.shape) as index:
                     value = self.views[op].load(self.builder, index)
@@ -296,7 +285,7 @@ class Kernel:
             written.add(op)
             if own:
                 continue
-            target = _whole(_slot(self.builder, outputs, number), op)
+            target = whole(slot(self.builder, outputs, number), op)
             if op.size == 0:
                 continue
             with nest(self.builder, op.shape) as index:
@@ -308,94 +297,7 @@ class Kernel:
         if fits(step.op, step.contraction, a, b):
             emit_product(self.builder, step.op, step.contraction, a, b, self.views[step.op])
         else:
-            self._outline(Group((), [step.op]), contraction=step.op)
-
-    # -- loops as functions of their own ----------------------------------------------------------
-
-    def _outline(self, step: Step, contraction: Op | None = None) -> None:
-        if volume(step) == 0 and not isinstance(step, Write):
-            return self._zero_sums(step)
-        touched = [op for op in self._touched(step) if op in self.views]
-        roots = list(dict.fromkeys(self._memory_of(op) for op in touched))
-        threads = self._threads_for(step) if contraction is None else 1
-        span = [I64] * 2 if threads > 1 else []
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * (len(roots) + 1) + span)
-        name = f"{self.name}.loop{self.loop_count}"
-        self.loop_count += 1
-        function = ir.Function(self.module, signature, name)
-        function.linkage = "internal"
-        function.attributes = Attributes(_LOOP_ATTRIBUTES)
-        if isinstance(step, Group) and step.chunk:
-            function.attributes.add("noinline")
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
-        pointers, bounds = function.args[: len(roots) + 1], function.args[len(roots) + 1 :]
-        for argument in pointers:
-            argument.add_attribute("noalias")
-        local = {
-            op: _moved(self.views[op], arg) for op, arg in zip(roots, pointers, strict=False)
-        }  # of a block of numbers: the view of its first
-        for op in touched:
-            local[op] = _moved(self.views[op], local[self._memory_of(op)].pointer)
-        fault = pointers[-1]
-        if contraction is not None:
-            contraction_loops(builder, contraction, local, fault)
-        elif isinstance(step, Write):
-            write_loops(builder, step.op, local, fault)
-        else:
-            assert isinstance(step, Group)
-            group_loops(builder, step, self.schedule.aligned(step), local, fault,
-                        self.calls[bool(step.shape)], bounds or None)  # fmt: skip
-        builder.ret_void()
-        places = [*(self.views[op].pointer for op in roots), self.fault]
-        if threads > 1:
-            assert isinstance(step, Group)
-            self.threads_of[self.schedule.step_of[step.roots[0]]] = threads
-            return self._call_in_parts(step, function, roots, places, threads)
-        self.builder.call(function, places)
-        return None
-
-    def _threads_for(self, step: Step) -> int:
-        """How many threads a loop gets."""
-        if self.threads == 1 or not isinstance(step, Group) or not can_be_cut(step):
-            return 1
-        ops = self.schedule.operations(step)
-        cost = sum(DEAR_WEIGHT if is_dear(op.kind) else 1 for op in ops)
-        extent = volume(step) if is_flat(step, self.views) else step.shape[0]
-        if volume(step) * cost < self.worth or extent < 2 * self.threads:
-            return 1
-        return self.threads
-
-    def _call_in_parts(
-        self, step: Group, function: Any, roots: list[Op], places: list[Any], threads: int
-    ) -> None:
-        """One loop on several threads; totals and faults are put together afterwards."""
-        b = self.builder
-        private = [is_total(op) and op in step.roots for op in roots]
-        call = ParallelCall(b, function, places, [*private, True])
-        extent = volume(step) if is_flat(step, self.views) else step.shape[0]
-        call.emit(extent, threads, ir.Constant(I64, 0))
-        for op, own, slots in zip(roots, private, call.slots, strict=False):
-            if own:
-                fold = folding(op)
-                values = [_moved(self.views[op], slot).load(b, ()) for slot in slots]
-                total = values[0]
-                for value in values[1:]:
-                    total = fold.add(b, total, value)
-                self.views[op].store(b, (), total)
-        for slot in call.slots[-1]:
-            b.store(b.or_(b.load(self.fault, typ=I32), b.load(slot, typ=I32)), self.fault)
-
-    def _memory_of(self, op: Op) -> Op:
-        base = self.number_base
-        return base if base is not None and op in self.number_place else op
-
-    def _zero_sums(self, step: Step) -> None:
-        """Reductions of nothing."""
-        assert isinstance(step, Group)
-        for root in step.roots:
-            if root.size:
-                with nest(self.builder, root.shape) as index:
-                    self.views[root].store(self.builder, index, literal(0, root.dtype))
+            outline(self, Group((), [step.op]), contraction=step.op)
 
 
 class _Unwritten(dict[Op, View]):
@@ -418,20 +320,3 @@ def _is_leaf(op: Any) -> bool:
 
 
 _BOOL = np.dtype(np.bool_)
-
-
-def _slot(builder: Any, table: Any, number: int) -> Any:
-    at = builder.gep(table, [ir.Constant(I64, number)], inbounds=True, source_etype=POINTER)
-    return builder.load(at, typ=POINTER)
-
-
-def _advanced(builder: Any, pointer: Any, offset: int) -> Any:
-    return builder.gep(pointer, [ir.Constant(I64, offset)], source_etype=ir.IntType(8))
-
-
-def _whole(pointer: Any, op: Op) -> View:
-    return View(pointer, op.shape, contiguous_strides(op.shape), op.dtype)
-
-
-def _moved(view: View, pointer: Any) -> View:
-    return View(pointer, view.shape, view.strides, view.dtype, view.start)

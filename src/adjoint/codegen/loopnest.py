@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.elements import I1, I64, memory_type
+from adjoint.codegen.elements import I1, I8, I64, memory_type
+from adjoint.codegen.program import Op
+
+POINTER = ir.PointerType()
 
 Index = tuple[Any, ...]
 """One LLVM integer per axis."""
@@ -127,3 +130,24 @@ def nest(builder: Any, shape: Sequence[int], span: Any = None) -> Iterator[Index
             counter = part(builder, *span) if first else loop(builder, n, f"i{axis}")
             index.append(stack.enter_context(counter))
         yield tuple(index)
+
+
+def slot(builder: Any, table: Any, number: int) -> Any:
+    """A pointer from a table of them."""
+    at = builder.gep(table, [ir.Constant(I64, number)], inbounds=True, source_etype=POINTER)
+    return builder.load(at, typ=POINTER)
+
+
+def advanced(builder: Any, pointer: Any, offset: int) -> Any:
+    """A pointer some bytes further."""
+    return builder.gep(pointer, [ir.Constant(I64, offset)], source_etype=I8)
+
+
+def whole(pointer: Any, op: Op) -> View:
+    """The contiguous memory of an operation."""
+    return View(pointer, op.shape, contiguous_strides(op.shape), op.dtype)
+
+
+def moved(view: View, pointer: Any) -> View:
+    """The same view of other memory."""
+    return View(pointer, view.shape, view.strides, view.dtype, view.start)

@@ -11,7 +11,6 @@ from adjoint.codegen.body import Body, named_index
 from adjoint.codegen.control import work
 from adjoint.codegen.elements import I64, cast
 from adjoint.codegen.folds import folding, plus, scan_loops
-from adjoint.codegen.fusion import Group, Loop, Step
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
@@ -22,6 +21,7 @@ from adjoint.codegen.patterns import (
     terms_of,
 )
 from adjoint.codegen.program import Op
+from adjoint.codegen.steps import Group, Loop, Step
 from adjoint.codegen.strided import sliced
 from adjoint.primitives.indexing import HOLE, selection_shape
 

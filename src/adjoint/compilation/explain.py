@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.fusion import Group, Loop, Product, Write
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.program import Op, Program
+from adjoint.codegen.steps import Group, Loop, Product, Write
 from adjoint.compilation.paths import Path
 from adjoint.graph.arraytype import ArrayType
 
