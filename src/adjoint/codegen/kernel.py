@@ -16,6 +16,7 @@ from adjoint.codegen.blas import emit_product, fits
 from adjoint.codegen.body import Body
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
+from adjoint.codegen.faults import FAULT, sets_fault
 from adjoint.codegen.fusion import Schedule
 from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
 from adjoint.codegen.outline import outline
@@ -72,6 +73,7 @@ class Kernel:
         self.threads_of: dict[int, int] = {}
         self._emit()
         if module is None:
+            self.can_fail = bool(program.guards) or any(map(sets_fault, self.module.functions))
             provide(self.module.globals)
         else:
             self.function.linkage = "internal"
@@ -141,7 +143,7 @@ class Kernel:
         builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         inputs, outputs, arena = self.function.args
         self.calls = self._choose_calls()
-        self.fault = builder.alloca(I32, name="fault")
+        self.fault = builder.alloca(I32, name=FAULT)
         self.fault.type = POINTER
         builder.store(ir.Constant(I32, 0), self.fault)
         self.views: dict[Op, View] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 
 from adjoint.codegen.elements import I32, I64, literal
+from adjoint.codegen.faults import FAULT, sets_fault
 from adjoint.codegen.folds import folding
 from adjoint.codegen.fusion import DEAR_WEIGHT
 from adjoint.codegen.loopnest import moved, nest
@@ -63,6 +64,7 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     for op in touched:
         local[op] = moved(kernel.views[op], local[_memory_of(kernel, op)].pointer)
     fault = pointers[-1]
+    fault.name = FAULT
     if contraction is not None:
         contraction_loops(builder, contraction, local, fault)
     elif isinstance(step, Write):
@@ -110,7 +112,7 @@ def _call_in_parts(
             for value in values[1:]:
                 total = fold.add(b, total, value)
             kernel.views[op].store(b, (), total)
-    for slot in call.slots[-1]:
+    for slot in call.slots[-1] if sets_fault(function) else ():
         b.store(b.or_(b.load(kernel.fault, typ=I32), b.load(slot, typ=I32)), kernel.fault)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.control import work
-from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
+from adjoint.codegen.entry import Captured, Entry, OutArgument, Same, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
@@ -50,7 +50,8 @@ def _no_collection() -> Iterator[None]:
 class Path:
     """Compiled code for one key, valid while its guards hold.
 
-    ``first`` is the result of the call that was traced.
+    ``first`` is the result of the call that was traced.  Without ``takes_out`` a keyword argument
+    ``out`` is the function's own.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Path:
         arguments: Arguments,
         fallback: Callable[..., Any],
         parallel: bool | None = None,
+        takes_out: bool = True,
     ) -> None:
         self.parallel = parallel
+        self.takes_out = takes_out
         start = time.perf_counter()
         self.arguments = arguments
         scope = Scope("compile(f)", records=True)
@@ -71,6 +74,7 @@ class Path:
             guards = _scalar_guards(scope.decisions or [])
         self.first = self.outputs.tree([_as_result(result_value(n)) for n in self.outputs.nodes])
         self.program = Program([t.node for t in data], self.outputs.nodes, guards)
+        self.captured = [Captured(op.value) for op in self.program.arrays]
         self.trace_seconds = time.perf_counter() - start
         self.kernel: Kernel | None = None
         self.entry: Entry | None = None
@@ -105,11 +109,19 @@ class Path:
             result=numbers if plain else "tuple",
             arena_bytes=self.kernel.arena_bytes,
             captured=self.kernel.captured,
+            out=self._out(),
             release_gil=_long(self.program),
             opt_level=opt_level,
             unroll=self.kernel.loop_count <= UNROLLED_LOOPS,
         )
         self.direct = self.entry.call if simple and plain else None
+
+    def _out(self) -> OutArgument:
+        """What the native entry does with ``out=``."""
+        if not self.takes_out:
+            return "refused"
+        assert self.kernel is not None
+        return "copied" if self.kernel.can_fail else "written"
 
     direct: Callable[..., Any] | None = None
     """The native entry, where the arguments and the result have a form that it can read."""
@@ -124,6 +136,10 @@ class Path:
     def run(self, arguments: Arguments) -> Any:
         """The result for arguments with this key; raises `GuardFailed` for another path."""
         data = [arguments.leaves[i] for i in arguments.data] + self.program.bound
+        shapes = (op.shape for op in self.program.inputs[len(arguments.data) :])
+        kept = all(x.shape == shape for x, shape in zip(self.program.bound, shapes, strict=True))
+        if not kept or not all(c.is_unchanged() for c in self.captured):
+            raise GuardFailed
         if self.segments is not None:
             return self.outputs.tree(self.segments(data))
         assert self.entry is not None
