@@ -13,6 +13,7 @@ from adjoint.codegen.entry import Argument, OutArgument, Structure, TypeSpec, bu
 from adjoint.codegen.entry.spec import numbers
 from adjoint.codegen.numpy_abi import SCALAR_DTYPES
 from tests.codegen.entry_kernels import F64, NUMBER, VECTOR, Subarray, copier, misaligned, scaled
+from tests.codegen.liars import Key
 
 WAYS = pytest.mark.parametrize("out", ["copied", "written"])
 
@@ -248,19 +249,6 @@ def test_reference_counts_are_exact(out: OutArgument) -> None:
         call(x, 1.0, out={"a": [y], "c": s})
         call(x, x, out=given)
     assert [sys.getrefcount(thing) for thing in things] == before
-
-
-class Key(str):
-    """A key that does something when it is compared."""
-
-    action: Any = None
-
-    def __eq__(self, other: object) -> bool:
-        if self.action is not None:
-            self.action()
-        return str.__eq__(self, other)
-
-    __hash__ = str.__hash__
 
 
 @WAYS

@@ -174,7 +174,8 @@ def test_other_arrays_are_written_as_numpy_would() -> None:
     fast(x)
     for out in (
         np.zeros(3, ">f8"), np.zeros(3, "f4"), np.zeros(6)[::2], np.zeros(3)[::-1],
-        np.zeros(3, "c16"), np.zeros(25, np.uint8)[1:].view(float), np.zeros(3, object), np.ma.zeros(3),
+        np.zeros(3, "c16"), np.zeros(25, np.uint8)[1:].view(float),
+        np.zeros(3, object), np.ma.zeros(3),
     ):  # fmt: skip
         assert fast(x, out=out) is out
         np.testing.assert_array_equal(
