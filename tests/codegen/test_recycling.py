@@ -38,7 +38,7 @@ def test_results_are_ordinary_arrays() -> None:
         assert get_handler_name(made) == "adjoint"
         assert (made.flags.num, made.strides, made.base) == (usual.flags.num, usual.strides, None)
         assert made.dtype is usual.dtype
-        assert made.ctypes.data % 64 == 0
+        assert made.ctypes.data % 4096 == 0
         assert sys.getsizeof(made) == sys.getsizeof(usual)
         np.testing.assert_array_equal(made, x)
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(made)), x)
@@ -65,23 +65,41 @@ def test_they_may_be_resized_and_reshaped_in_place() -> None:
 
 
 def test_a_block_serves_again_and_is_never_shared() -> None:
-    call = maker(3 * LENGTH)
-    x = np.arange(3.0 * LENGTH)
+    size = 7 * LENGTH + 777  # of no other test
+    call = maker(size)
+    x = np.arange(float(size))
     first = call(x)
     address = first.ctypes.data
-    before = kept_bytes()
     view = first[5:]
     del first
-    assert kept_bytes() == before  # a view keeps it
+    assert call(x).ctypes.data != address  # a view keeps it
+    np.testing.assert_array_equal(view, x[5:])
     del view
-    assert kept_bytes() == before + 24 * LENGTH
-    second = call(x)
-    assert second.ctypes.data == address
-    assert kept_bytes() == before
+    held = [call(x) for _ in range(3)]
+    assert address in [h.ctypes.data for h in held]
+    del held
+    assert kept_bytes() >= 8 * size
     held = [call(x * k) for k in range(40)]
     assert len({h.ctypes.data for h in held}) == 40
     for k, h in enumerate(held):
         np.testing.assert_array_equal(h, x * k)
+
+
+def test_the_slow_path_recycles_too() -> None:
+    dtype = np.dtype(np.float32)
+    made = recycling.empty_array((3, LENGTH), dtype)
+    assert get_handler_name(made) == "adjoint"
+    assert (made.shape, made.dtype) == ((3, LENGTH), dtype)
+    before = sys.getrefcount(dtype)
+    for _ in range(100):
+        recycling.empty_array((LENGTH,), dtype)
+    assert sys.getrefcount(dtype) == before
+    spec = TypeSpec((LENGTH,), F64)
+    raw = copier([spec], [spec]).raw
+    x, outputs = np.arange(float(LENGTH)), raw.empty_outputs()
+    assert raw([x], outputs) == 0
+    np.testing.assert_array_equal(outputs[0], x)
+    assert get_handler_name(outputs[0]) == "adjoint"
 
 
 def test_small_results_and_failed_calls() -> None:
@@ -89,10 +107,8 @@ def test_small_results_and_failed_calls() -> None:
     spec, number = TypeSpec((LENGTH,), F64), TypeSpec((), F64, scalar=True)
     ir = "define i32 @fail(ptr %in, ptr %out, ptr %arena) { ret i32 3 }"
     call = build_entry(ir, "fail", [number], [spec], fallback=lambda *_: "refused").call
-    before = kept_bytes()
     for _ in range(100):
         assert call(1.0) == "refused"
-    assert kept_bytes() <= before + 8 * LENGTH
     assert scaled().call(2.0, np.zeros(5))[1] == 0.0
 
 
@@ -121,7 +137,7 @@ def test_little_is_kept_whatever_the_sizes() -> None:
     huge = MOST_BYTES // 8 + 1
     before = kept_bytes()
     maker(huge)(np.zeros(huge))
-    assert kept_bytes() == before  # it alone is more than may be kept
+    assert kept_bytes() <= before  # it alone is more than may be kept
     assert PLACES * RECYCLED_FROM <= MOST_BYTES
 
 
@@ -185,7 +201,7 @@ GROWTH = """
 import json, os, numpy as np, adjoint as ad
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-sizes = [200_000 + 10_000 * k for k in range(12)]
+sizes = [100_000 + 60_000 * k for k in range(12)]
 fast = ad.compile(lambda x: (x * 2.0, x + 1.0))
 data = [np.ones(n) for n in sizes]
 for x in data: fast(x)
@@ -194,7 +210,7 @@ def turn(count):
         fast(data[k * 7 % 12])
 turn(200)
 first = resident()
-turn(3000)
+turn(1500)
 print(json.dumps([first, resident()]))
 """
 
@@ -247,6 +263,7 @@ def test_an_unknown_layout_leaves_results_to_numpy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(recycling, "memory_handler_offset", lambda: None)
     assert recycling._code.__wrapped__() is None
     monkeypatch.setattr(recycling, "_code", lambda: None)
+    monkeypatch.setattr(recycling, "_maker", lambda: None)
     assert recycling.recycling_symbols() == {}
     assert kept_bytes() == 0
     made = maker(LENGTH)(np.ones(LENGTH))

@@ -215,6 +215,8 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     Compiling takes some milliseconds per kind of arguments (structure, shapes, dtypes); ``explain``
     of the result says what was made.  Machine code is kept in a directory that only its owner can
     enter (``~/.cache/adjoint``; the environment variable ADJOINT_CACHE names another, 0 is none).
+    Of large results that are no longer used, up to 128 MiB of memory are kept for later ones
+    (ADJOINT_RECYCLE=0 is none).
 
     >>> import numpy as np, adjoint as ad
     >>> fast = ad.compile(ad.value_and_grad(lambda x: np.sum(x**2)))
