@@ -64,7 +64,7 @@ def _value(e: Expr, done: Mapping[Expr, Any]) -> Any:
     if isinstance(e, Symbol):
         return e.value
     assert isinstance(e, Apply)
-    args = [done[a] for a in e.args]
+    args = [1.0 * done[a] if number_of(a) is not None else done[a] for a in e.args]
     if e.primitive is PROJECTION:
         return args[0][e.params["index"]]
     if all(isinstance(a, np.ndarray | np.generic | int | float) for a in args):
@@ -100,7 +100,8 @@ def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
 
 def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
     factors = [(done[f], labels) for f, labels in e.factors]
-    if factors and all(labels in ((), e.out) for _, labels in factors) and _distinct(e.out):
+    full = any(labels == e.out for _, labels in factors) and _distinct(e.out)
+    if full and all(labels in ((), e.out) for _, labels in factors):
         result = factors[0][0]
         for value, _ in factors[1:]:
             result = result * value
@@ -119,7 +120,7 @@ def _contraction(e: Term, values: list[Any]) -> Any:
     """Pairs in the cheapest order; deltas and broadcasts in the last step."""
     terms: list[Labels] = [labels for _, labels in e.factors]
     if not terms:
-        terms, values = [()], [1]
+        terms, values = [()], [1.0]
     names = _names(e)
     for i, j in pairwise(e)[0]:
         rest = [t for k, t in enumerate(terms) if k not in (i, j)]
