@@ -96,6 +96,8 @@ def _read_node(
     reader = rows.get(node.primitive.name)
     if rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH:
         reader = None  # what is counted keeps its type
+    if rows is not ROWS and node.primitive.name in ARITHMETIC:
+        args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
     if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
@@ -115,6 +117,19 @@ TRUTH = frozenset((
     "bitwise_or", "invert",
 ))  # fmt: skip
 """Primitives that answer a question for each element."""
+
+
+ARITHMETIC = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
+))  # fmt: skip
+"""Primitives whose operands may be multiplied and summed in another order."""
+
+
+def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
+    """An operand of a float operation as floats: the sum of truth values is a truth value."""
+    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_float(node):
+        return e
+    return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
 
 
 def _is_float(node: Node) -> bool:
