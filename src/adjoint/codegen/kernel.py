@@ -21,7 +21,7 @@ from adjoint.codegen.lapack.call import Site
 from adjoint.codegen.lapack.factor import Factored, share_factors
 from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
 from adjoint.codegen.outline import outline
-from adjoint.codegen.program import Op, Program
+from adjoint.codegen.program import EVALUATE, Op, Program
 from adjoint.codegen.step_loops import volume
 from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import strided_view
@@ -275,6 +275,8 @@ class Kernel:
         view = self.views[op]
         index = (ir.Constant(I64, 0),) * len(op.shape)
         value = self.scalars.element(op, ()) if op.shape == () else view.load(b, index)
+        if expected is EVALUATE:
+            return self._require(b.not_(value), FAULT)
         if isinstance(expected, bool | np.bool_):
             value, wanted = (
                 cast(b, value, op.dtype, np.dtype(np.bool_)),
@@ -289,10 +291,15 @@ class Kernel:
             same = b.fcmp_ordered("==", value, literal(expected, op.dtype))
         else:
             same = b.icmp_signed("==", value, literal(expected, op.dtype))
+        return self._require(same, position + 1)
+
+    def _require(self, condition: Any, code: int) -> None:
+        """Leaves the kernel with this code unless the condition holds."""
+        b = self.builder
         leave, stay = b.append_basic_block("leave"), b.append_basic_block("stay")
-        b.cbranch(same, stay, leave)
+        b.cbranch(condition, stay, leave)
         b.position_at_end(leave)
-        b.ret(ir.Constant(I32, position + 1))
+        b.ret(ir.Constant(I32, code))
         b.position_at_end(stay)
 
     def _copy_outputs(self, outputs: Any) -> None:

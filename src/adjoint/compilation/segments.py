@@ -16,7 +16,9 @@ from adjoint.codegen.entry import RawKernel, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
-from adjoint.codegen.program import Op, Program
+from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.graph.doubts import forget_reasons, require_reasonless
+from adjoint.graph.scope import is_tracing
 
 Values = list[Any]
 """The value of every operation of a call, by its place."""
@@ -26,6 +28,11 @@ Step = Callable[[Values], None]
 
 class GuardFailed(Exception):
     """The call takes another path than the one that was compiled."""
+
+
+class Refused(Exception):
+    """The call takes this path, and meets what native code leaves to evaluation: an index outside
+    its array, a singular matrix, a derivative that does not exist."""
 
 
 def is_host(op: Op) -> bool:
@@ -127,7 +134,10 @@ class Segments:
         at = self.place[op]
 
         def guard(values: Values) -> None:
-            if not same_decision(values[at], expected):
+            if expected is EVALUATE:
+                if values[at]:
+                    raise Refused
+            elif not same_decision(values[at], expected):
                 raise GuardFailed
 
         return guard
@@ -136,6 +146,8 @@ class Segments:
 
     def __call__(self, data: list[Any]) -> list[Any]:
         """The outputs for the data of one call; raises `GuardFailed` for another path."""
+        if not is_tracing():
+            forget_reasons()
         values = self.template.copy()
         for op, leaf in zip(self.program.inputs, data, strict=True):
             values[self.place[op]] = leaf
@@ -150,6 +162,7 @@ class Segments:
         results, given = [], set()
         for op in self.program.outputs:
             value = np.asarray(values[self.place[op]], op.dtype)
+            require_reasonless(value)
             if not op.shape:
                 results.append(value[()])
                 continue
@@ -167,7 +180,7 @@ def _kernel_step(raw: RawKernel, sources: list[tuple[int, Any]], targets: list[i
         ]
         results = raw.empty_outputs()
         if raw(inputs, results):
-            raise GuardFailed
+            raise Refused
         for i, result in zip(targets, results, strict=True):
             values[i] = result if result.shape else result[()]
 

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.elements import I1, I32, I64, cast
-from adjoint.codegen.fortran import call
+from adjoint.codegen.fortran import call, routine_name
 from adjoint.codegen.loopnest import Index, View, advanced, contiguous_strides, nest
 from adjoint.codegen.program import Op
 
@@ -46,6 +46,8 @@ class LapackCall:
 
     routines: ClassVar[tuple[str, ...]] = ()
 
+    library: ClassVar[str] = "LAPACK"
+
     in_double: ClassVar[bool] = True
     """Whether float32 is computed in double precision, as `np.linalg` does it."""
 
@@ -69,8 +71,7 @@ class LapackCall:
     @property
     def names(self) -> list[str]:
         """The routines, by their full names."""
-        prefix = "d" if self.dtype == FLOAT64 else "s"
-        return [prefix + stem for stem in self.routines]
+        return [routine_name(stem, self.dtype) for stem in self.routines]
 
     # -- emission -----------------------------------------------------------------------------
 

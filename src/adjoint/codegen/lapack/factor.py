@@ -84,6 +84,11 @@ class Factored(LapackCall):
     needs_inverse = True
     """Whether a singular matrix is an error."""
 
+    @property
+    def names(self) -> list[str]:
+        """The routines, without the factorisation where that is there."""
+        return super().names[not self.first :]
+
     def share(self, factor: Factor, first: bool) -> None:
         """Tells the step which factors it uses."""
         self.factor, self.first = factor, first

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from adjoint.codegen.elements import cast, literal
+from adjoint.codegen.fortran import routine_name
 from adjoint.codegen.lapack.call import LapackCall, copy
 from adjoint.codegen.lapack.factor import Factored
 from adjoint.codegen.loopnest import Index, View, nest
@@ -94,12 +95,17 @@ class SolveTriangular(LapackCall):
     place of the result.
     """
 
-    routines = ("trsm",)
+    library = "BLAS"
     in_double = False
 
     def plan(self) -> None:
         self.n, self.k = self.op.shape[-2:]
         self.copied = self.take(self.n * self.n, self.dtype)
+
+    @property
+    def names(self) -> list[str]:
+        stem = "trsv" if self.k == 1 else "trsm"
+        return [routine_name(stem, self.dtype)]
 
     @property
     def lead(self) -> tuple[int, ...]:
