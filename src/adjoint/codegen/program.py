@@ -21,7 +21,8 @@ from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
 
 EVALUATE: Any = object()
-"""In place of the value that a guard expects: where the operation is true, the call is evaluated."""
+"""In place of the value that a guard expects: where the operation is true, the call is left to
+evaluation."""
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 

@@ -24,8 +24,9 @@ from adjoint.primitives.linalg.spectral_function import core_matrix, unequal_val
 _REASON = "a formula is traced for all values at once"
 _DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
-Formula = Callable[..., tuple[Any, Any]]
-"""From operands and parameters to the result and the condition (None for never)."""
+Formula = Callable[..., tuple[Any, Any] | None]
+"""From operands and parameters to the result and the condition (None for never); None where the
+primitive itself is LAPACK's."""
 
 
 class Expansion(NamedTuple):
@@ -46,7 +47,10 @@ def expansion(node: Node) -> Expansion | None:
         return None
     with Scope(node.primitive.name, abstract=_REASON, internal=True) as scope:
         operands = unknowns(scope, [t._replace(weak=False) for t in types])
-        result, refused = formula(*operands, **node.params)
+        found = formula(*operands, **node.params)
+        if found is None:
+            return None
+        result, refused = found
         condition = None if refused is None else as_node(np.any(refused))
         return Expansion([o.node for o in operands], as_node(result), condition)
 
@@ -92,8 +96,10 @@ def _spectral_function(
     return v @ core @ vt, unequal_values(w, rows) if equal else None
 
 
-def _cofactor(a: Any, *directions: Any) -> tuple[Any, Any]:
+def _cofactor(a: Any, *directions: Any) -> tuple[Any, Any] | None:
     """The formula of `Cofactor`, the products over all indices but some as masked products."""
+    if not directions:
+        return None
     n, order = a.shape[-1], len(directions) + 1
     u, s, vt = SVD_(a, full_matrices=True, hermitian=False)
     ut, v = transposed(u), transposed(vt)

@@ -9,7 +9,16 @@ from typing import Any
 from llvmlite import ir
 
 from adjoint.codegen.elements import I1, I32, I64
-from adjoint.codegen.lapack.call import FLOAT64, INT32, LapackCall, Site, copy, member, rows, variable
+from adjoint.codegen.lapack.call import (
+    FLOAT64,
+    INT32,
+    LapackCall,
+    Site,
+    copy,
+    member,
+    rows,
+    variable,
+)
 from adjoint.codegen.loopnest import Index, View, advanced, nest
 from adjoint.codegen.program import Op
 from adjoint.primitives.contraction import parse

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adjoint.codegen.lapack.call import LapackCall
+from adjoint.codegen.lapack.cofactors import Cofactor
 from adjoint.codegen.lapack.decompositions import QR, SVD, Eigh, LeastSquares
 from adjoint.codegen.lapack.determinants import Det, SLogDet
 from adjoint.codegen.lapack.systems import Cholesky, Inv, Solve, SolveTriangular
@@ -38,6 +39,8 @@ ROWS: dict[str, Row] = {
     "cholesky": Row(Cholesky),
     "det": Row(Det),
     "slogdet": Row(SLogDet),
+    # Its derivatives, which have more operands, are formulas.
+    "cofactor": Row(Cofactor, lambda op: len(op.inputs) > 1),
     "eigh": Row(Eigh),
     # NumPy takes eigh for them, and sorts.
     "svd": Row(SVD, lambda op: bool(op.params["hermitian"])),
@@ -66,7 +69,7 @@ def lapack_call(op: Op, results: list[Op]) -> LapackCall:
 
 _DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
-_ITERATIVE = ("eigh", "svd", "lstsq")
+_ITERATIVE = ("eigh", "svd", "lstsq", "cofactor")
 
 
 def work(op: Op) -> int:

@@ -150,7 +150,7 @@ class VectorTangent(_Guard):
 
 
 def repeated_vectors(ct: Any, w: Any) -> Any:
-    """Which columns of a cotangent belong to repeated values and have more than rounding in them."""
+    """Which columns of a cotangent belong to repeated values and hold more than rounding."""
     same = denominators(w, -1)[1] & ~np.eye(w.shape[-1], dtype=bool)
     columns = np.max(np.abs(ct), axis=-2, initial=0.0)
     size = np.max(columns, axis=-1, keepdims=True, initial=0.0)
