@@ -75,12 +75,14 @@ class Compiled(NativeCallable):
         for path in reversed(self._paths.get(arguments.key, [])):
             try:
                 return path.run(arguments)
-            except Refused:
-                # Evaluated, an error says what is wrong and where; no new path would do better.
-                return self._function(*args, **kwargs)
             except GuardFailed:
                 continue
-        return self._new_path(arguments, args, kwargs)
+            except Refused:
+                break
+        else:
+            return self._new_path(arguments, args, kwargs)
+        # Evaluated, an error says what is wrong and where; no new path would do better.
+        return self._function(*args, **kwargs)
 
     def _new_path(self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any) -> Any:
         key = arguments.key

@@ -17,6 +17,7 @@ from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.errors import InternalError
 from adjoint.graph.doubts import forget_reasons, require_reasonless
 from adjoint.graph.scope import is_tracing
 
@@ -145,17 +146,23 @@ class Segments:
     # -- running --------------------------------------------------------------------------------
 
     def __call__(self, data: list[Any]) -> list[Any]:
-        """The outputs for the data of one call; raises `GuardFailed` for another path."""
+        """The outputs for the data of one call; raises `GuardFailed` for another path, `Refused`
+        for a call that has to be evaluated because NumPy or a rule has raised here."""
         if not is_tracing():
             forget_reasons()
         values = self.template.copy()
         for op, leaf in zip(self.program.inputs, data, strict=True):
             values[self.place[op]] = leaf
-        # NumPy's warnings were given while tracing; native code has none.
-        with np.errstate(all="ignore"):
-            for step in self.steps:
-                step(values)
-        return self._results(values)
+        try:
+            # NumPy's warnings were given while tracing; native code has none.
+            with np.errstate(all="ignore"):
+                for step in self.steps:
+                    step(values)
+            return self._results(values)
+        except (GuardFailed, Refused, InternalError):
+            raise
+        except Exception as error:  # evaluated, it names the user's line
+            raise Refused from error
 
     def _results(self, values: Values) -> list[Any]:
         """Fresh arrays of the recorded dtypes, each the caller's own."""

@@ -27,7 +27,7 @@ def denominators(w: Any, sign: int) -> tuple[Any, Any]:
     return d, np.abs(d) <= 4 * w.shape[-1] * smallest(w.dtype) * size
 
 
-def _touched(m: Any, same: Any) -> Any:
+def _touched(m: Any, same: Any, sign: int) -> Any:
     """Where a matrix has more than rounding in the places of denominators that are zero.
 
     The diagonal of differences holds no derivative and is left out.
@@ -36,14 +36,14 @@ def _touched(m: Any, same: Any) -> Any:
     size = np.max(np.abs(m), axis=(-2, -1), keepdims=True, initial=0.0)
     small = np.abs(m) <= 64 * n * smallest(m.dtype) * size
     touched = same & ~small
-    return touched & ~np.eye(n, dtype=bool) if same.shape[-2] != 1 else touched
+    return touched & ~np.eye(n, dtype=bool) if sign else touched
 
 
 def divided(m: Any, w: Any, sign: int) -> tuple[Any, Any]:
     """M_ij / (w_j ± w_i) with zeros for zero denominators, and where M has something there."""
     d, same = denominators(w, sign)
     found = np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
-    return found, _touched(m, same)
+    return found, _touched(m, same, sign)
 
 
 class _Quotient(MatrixPrimitive):
