@@ -164,7 +164,7 @@ LAYOUTS: dict[str, Any] = {
 
 
 def everything(a: Any, b: Any) -> Any:
-    s = a @ a.T + np.eye(a.shape[0])
+    s = a @ a.T + np.eye(a.shape[0], dtype=a.dtype)
     return (
         L.solve(a, b), L.solve(a.T, b), L.inv(a), L.det(a), L.slogdet(a), L.cholesky(s),
         asl.solve_triangular(a, b), asl.solve_triangular(a.T, b, lower=True),
@@ -180,6 +180,19 @@ def test_layouts_of_arguments_and_of_arrays_closed_over(layout: str) -> None:
     assert_compiled(everything, (a, b))
     fast = ad.compile(lambda x: everything(a, b * x))
     assert_same(fast(2.0), everything(a, b * 2.0), EPS)
+
+
+def test_operands_that_are_views_of_what_is_computed() -> None:
+    def f(x: Any) -> Any:
+        y = np.sin(x) + 3 * np.eye(4)
+        return (
+            L.inv(y[1:, 1:].T), L.solve(y[::-1], np.diag(x)), L.solve(np.diag(y[0]), y[:, ::2]),
+            L.inv(np.reshape(y, (2, 2, 2, 2))), L.solve(np.broadcast_to(y, (2, 4, 4)), y[0]),
+            L.eigvalsh(y[:2, :2] + y[:2, :2].T), L.inv(np.reshape(x[0, 0], (1, 1))),
+            asl.solve_triangular(np.broadcast_to(y[0], (4, 4)), y.T),
+        )  # fmt: skip
+
+    assert_compiled(f, (SQUARE,), (SQUARE.T,))
 
 
 def test_stacks_and_batches() -> None:

@@ -42,7 +42,7 @@ ROWS: dict[str, Row] = {
     # Its derivatives, which have more operands, are formulas.
     "cofactor": Row(Cofactor, lambda op: len(op.inputs) > 1),
     "eigh": Row(Eigh),
-    # NumPy takes eigh for them, and sorts.
+    # NumPy takes eigh for them and sorts; pinv and matrix_rank of them stay with NumPy too.
     "svd": Row(SVD, lambda op: bool(op.params["hermitian"])),
     "qr": Row(QR),
     "lstsq": Row(LeastSquares),
