@@ -317,6 +317,26 @@ def test_what_is_evaluated_and_does_not_raise_makes_no_new_path() -> None:
     assert len(fast._all_paths()) == 1
 
 
+def test_a_path_that_is_refused_is_not_taken_for_another() -> None:
+    """What the one branch refuses is no reason to evaluate the other."""
+
+    def f(a: Any, x: Any) -> Any:
+        y = ad.jvp(lambda m: L.eigh(m)[1], (a,), (DIRECTION,))[1]
+        if np.sum(x * y[0]) > -np.inf and np.sum(np.sin(x)) > 0:
+            return L.solve(a, x)
+        return x * 2
+
+    fast = ad.compile(f)
+    calls = ((SPD, VECTOR), (SPD, -VECTOR), (2 * SPD, VECTOR))
+    for args in calls:
+        assert_same(fast(*args), f(*args), EPS)
+    assert len(fast._all_paths()) == 2
+    for _ in range(3):
+        assert message(fast, SINGULAR, VECTOR) == message(f, SINGULAR, VECTOR)
+        assert_same(fast(SPD, -VECTOR), f(SPD, -VECTOR), EPS)
+    assert len(fast._all_paths()) == 2
+
+
 def test_an_index_outside_is_evaluated_too() -> None:
     def f(x: Any, i: Any) -> Any:
         return x[i] * 2

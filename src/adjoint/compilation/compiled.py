@@ -72,17 +72,18 @@ class Compiled(NativeCallable):
         if not arguments.compilable:
             # Inside another transform the function is traced with it.
             return self._function(*args, **kwargs)
+        refused = False
         for path in reversed(self._paths.get(arguments.key, [])):
             try:
                 return path.run(arguments)
             except GuardFailed:
                 continue
             except Refused:
-                break
-        else:
-            return self._new_path(arguments, args, kwargs)
-        # Evaluated, an error says what is wrong and where; no new path would do better.
-        return self._function(*args, **kwargs)
+                refused = True  # perhaps before a guard of its own has failed
+        if refused:
+            # Evaluated, an error says what is wrong and where; no new path would do better.
+            return self._function(*args, **kwargs)
+        return self._new_path(arguments, args, kwargs)
 
     def _new_path(self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any) -> Any:
         key = arguments.key

@@ -79,7 +79,8 @@ def _kernel(kernel: Kernel) -> list[str]:
 
 def _routine(step: Routine) -> str:
     op, given = step.op, ", ".join(_type(i) for i in step.op.inputs)
-    text = f"{', '.join(step.call.names)}: {op.kind} of {given}"
+    names = f"{', '.join(step.call.names)}: " if step.call.names else ""
+    text = f"{names}{op.kind} of {given}"
     if isinstance(step.call, Factored) and not step.call.first:
         text += ", with the factors of an earlier step"
     return text

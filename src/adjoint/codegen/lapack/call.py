@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,7 +200,3 @@ def copy(builder: Any, target: View, source: View) -> None:
 def rows(pointer: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> View:
     """Contiguous memory in NumPy's order."""
     return View(pointer, shape, contiguous_strides(shape), dtype)
-
-
-def count(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)
