@@ -131,6 +131,18 @@ def test_one_kernel_up_to_the_hessian(name: str) -> None:
     assert_compiled(along(ad.grad(f), v), *calls)
 
 
+def test_functions_made_of_singular_values() -> None:
+    for f in (
+        lambda a: asl.polar(a)[0],
+        lambda a: a * L.matrix_rank(a),
+        lambda a: a[:2] * L.matrix_rank(a[:2], tol=0.1),
+        lambda a: a * L.matrix_rank(a, rtol=1e-3),
+        lambda a: L.pinv(a, rcond=0.3),
+        lambda a: L.pinv(np.stack([a, 2 * a]), rtol=None),
+    ):
+        assert_compiled(f, (TALL,), (TALL + 0.1,), (TALL[:, :1] * [1.0, 2, 3] + 1e-9 * TALL,))
+
+
 def test_what_nobody_reads_is_not_computed() -> None:
     assert "dorgqr" not in assert_compiled(lambda a: L.qr(a)[1] * 2, (TALL,)).llvm_ir()
     assert "dorgqr" in assert_compiled(lambda a: L.qr(a)[0] * 2, (TALL,)).llvm_ir()

@@ -278,7 +278,8 @@ class Kernel:
         if expected is EVALUATE:
             # Noted only: if a later guard fails, the call belongs to another path.
             flag = b.or_(b.load(self.fault, typ=I32), b.zext(value, I32))
-            return b.store(flag, self.fault)
+            b.store(flag, self.fault)
+            return
         if isinstance(expected, bool | np.bool_):
             value, wanted = (
                 cast(b, value, op.dtype, np.dtype(np.bool_)),
