@@ -11,6 +11,9 @@ Then operations that two loops compute again are stored instead, and the pass is
 
 from __future__ import annotations
 
+import numpy as np
+
+from adjoint.codegen.lapack.table import lapack_call
 from adjoint.codegen.patterns import (
     classify,
     contraction_of,
@@ -19,7 +22,7 @@ from adjoint.codegen.patterns import (
     reads_same_index,
 )
 from adjoint.codegen.program import Op, Program, consumers
-from adjoint.codegen.steps import Group, Loop, Product, Step, Write
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import storage_root
 from adjoint.codegen.support import is_dear
 
@@ -28,6 +31,10 @@ LARGE_GROUP = 200
 
 DEAR_WEIGHT = 10
 """For how many operations a function of dozens of instructions counts in a loop."""
+
+_ALWAYS_STORED = frozenset(
+    ("sum", "loop contraction", "product", "routine", "write", "control", "part")
+)
 
 
 class Schedule:
@@ -91,9 +98,9 @@ class Schedule:
         stored = set(program.outputs) | {op for op, _ in program.guards}
         for op in program.ops:
             kind = self.class_of[op]
-            if kind in ("sum", "loop contraction", "product", "write", "control", "part"):
+            if kind in _ALWAYS_STORED:
                 stored.add(op)
-            if kind == "product":
+            if kind in ("product", "routine"):
                 stored.update(map(storage_root, op.inputs))
             if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
                 stored.update(op.inputs)
@@ -168,12 +175,18 @@ class Schedule:
                 self._append(op, Write(op))
             elif kind == "control":
                 self._append(op, Loop(op))
+            elif kind == "routine":
+                self._append(op, Routine(op, lapack_call(op, self.results(op))))
             elif kind == "part":
                 self.step_of[op] = self.step_of[op.inputs[0]]
             elif kind == "host":
                 raise AssertionError(f"{op} has no lowering")
             else:
                 self._place(op)
+
+    def results(self, op: Op) -> list[Op]:
+        """The results of an operation that are used, as operations of their own."""
+        return self.users[op] if op.dtype == np.object_ else [op]
 
     def _append(self, op: Op, step: Step) -> None:
         self.step_of[op] = len(self.steps)

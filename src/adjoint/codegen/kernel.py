@@ -17,18 +17,21 @@ from adjoint.codegen.body import Body
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
 from adjoint.codegen.fusion import Schedule
+from adjoint.codegen.lapack.call import Site
+from adjoint.codegen.lapack.factor import Factored, share_factors
 from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
 from adjoint.codegen.outline import outline
-from adjoint.codegen.program import Op, Program
+from adjoint.codegen.program import EVALUATE, Op, Program
 from adjoint.codegen.step_loops import volume
-from adjoint.codegen.steps import Group, Loop, Product, Step, Write
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import strided_view
 from adjoint.codegen.support import is_dear, provide
 from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
 
-FAULT_INDEX = -1
-"""The code of a kernel that met an index outside its array; guards return 1, 2, …"""
+FAULT = -1
+"""The code of a kernel that met what it leaves to evaluation: an index outside its array, a matrix
+without an inverse, a derivative that does not exist.  Guards return 1, 2, …"""
 
 
 MANY_DEAR = 24
@@ -89,8 +92,11 @@ class Kernel:
 
     # -- memory ---------------------------------------------------------------------------------
 
-    def _plan_memory(self) -> tuple[dict[Op, int], int]:
+    def _plan_memory(self) -> tuple[dict[Any, int], int]:
         schedule = self.schedule
+        self.factors = share_factors(
+            (k, step.call) for k, step in enumerate(schedule.steps) if isinstance(step, Routine)
+        )
         last: dict[Op, int] = dict(schedule.step_of)
         for number, step in enumerate(schedule.steps):
             for op in self.touched(step):
@@ -101,7 +107,7 @@ class Kernel:
         numbers = [op for op in schedule.chunk if op in last and op.size == 1 and op not in outputs]
         self.number_base = numbers[0] if numbers else None
         self.number_place = {op: _NUMBER_BYTES * i for i, op in enumerate(numbers)}
-        lives = {
+        lives: dict[Any, memory.Life] = {
             op: memory.Life(op.size * op.dtype.itemsize, first, last[op])
             for op, first in schedule.step_of.items()
             if op not in outputs and op not in self.number_place
@@ -109,6 +115,11 @@ class Kernel:
         for op, plan in self.layouts.items():
             number = schedule.step_of[op]
             lives[op] = memory.Life(plan.size, number, number)
+        for number, step in enumerate(schedule.steps):
+            if isinstance(step, Routine):
+                lives[step.call] = memory.Life(step.call.size, number, number)
+        for factor, (begin, end) in self.factors.items():
+            lives[factor] = memory.Life(factor.size, begin, end)
         if self.number_base is not None:
             size = _NUMBER_BYTES * len(numbers)
             lives[self.number_base] = memory.Life(size, 0, len(schedule.steps))
@@ -118,7 +129,7 @@ class Kernel:
     def touched(self, step: Step) -> list[Op]:
         """Every stored operation or leaf that a step reads or writes."""
         roots = step.roots if isinstance(step, Group) else [step.op]
-        written = self.schedule.users[step.op] if isinstance(step, Loop) else roots
+        written = roots if isinstance(step, Group) else self.schedule.results(step.op)
         found: dict[Op, None] = dict.fromkeys(written)
         stack = [i for r in roots for i in r.inputs]
         seen: set[Op] = set()
@@ -153,8 +164,13 @@ class Kernel:
         for number, op in enumerate(self.program.outputs):
             if op not in self.views and op.kind != "literal":
                 self.views[op] = whole(slot(builder, outputs, number), op)
+        self.workspaces: dict[Any, Any] = {}
         for op, offset in self.offsets.items():
-            self.views[op] = whole(advanced(builder, arena, offset), op)
+            pointer = advanced(builder, arena, offset)
+            if isinstance(op, Op):
+                self.views[op] = whole(pointer, op)
+            else:
+                self.workspaces[op] = pointer
         for op, place in self.number_place.items():
             assert self.number_base is not None
             base = self.views[self.number_base].pointer
@@ -171,7 +187,7 @@ class Kernel:
         code = builder.select(
             builder.icmp_signed("==", builder.load(self.fault, typ=I32), ir.Constant(I32, 0)),
             ir.Constant(I32, 0),
-            ir.Constant(I32, FAULT_INDEX),
+            ir.Constant(I32, FAULT),
         )
         builder.ret(code)
 
@@ -198,6 +214,8 @@ class Kernel:
             self._emit_blas(step)
         elif isinstance(step, Loop):
             self._emit_loop(step.op)
+        elif isinstance(step, Routine):
+            self._emit_routine(step)
         elif isinstance(step, Write):
             outline(self, step)
         elif step.shape == () and not step.chunk:
@@ -257,6 +275,11 @@ class Kernel:
         view = self.views[op]
         index = (ir.Constant(I64, 0),) * len(op.shape)
         value = self.scalars.element(op, ()) if op.shape == () else view.load(b, index)
+        if expected is EVALUATE:
+            # Noted only: if a later guard fails, the call belongs to another path.
+            flag = b.or_(b.load(self.fault, typ=I32), b.zext(value, I32))
+            b.store(flag, self.fault)
+            return
         if isinstance(expected, bool | np.bool_):
             value, wanted = (
                 cast(b, value, op.dtype, np.dtype(np.bool_)),
@@ -291,6 +314,15 @@ class Kernel:
             with nest(self.builder, op.shape) as index:
                 body = Body(self.builder, self.views)
                 target.store(self.builder, index, body.element(op, index))
+
+    def _emit_routine(self, step: Routine) -> None:
+        call, count = step.call, len(step.call.wanted)
+        results: list[View | None] = [None] * count
+        for op in self.schedule.results(step.op):
+            results[op.params["index"] if count > 1 else 0] = self.views[op]
+        operands = [strided_view(self.builder, i, self.views) for i in step.op.inputs]
+        shared = self.workspaces[call.factor] if isinstance(call, Factored) else None
+        call.emit(Site(self.builder, operands, results, self.workspaces[call], shared, self.fault))
 
     def _emit_blas(self, step: Product) -> None:
         a, b = (strided_view(self.builder, i, self.views) for i in step.op.inputs)

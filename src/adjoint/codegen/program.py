@@ -14,10 +14,15 @@ import numpy as np
 
 from adjoint.codegen.contractions import stages
 from adjoint.codegen.identities import without_identities
+from adjoint.codegen.lapack.expansions import Expansion, expansion
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
+
+EVALUATE: Any = object()
+"""In place of the value that a guard expects: where the operation is true, the call is left to
+evaluation."""
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 
@@ -72,11 +77,11 @@ class Program:
         self.arrays: list[Op] = []
         self.bound: list[np.ndarray[Any, Any]] = []
         self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
-        order = _ordered([*outputs, *(node for node, _ in guards)], set(inputs))
-        for node in order:
-            self._op_of[node] = self._translate(node)
+        self._refused: dict[Op, None] = {}
+        self._walk([*outputs, *(node for node, _ in guards)], set(inputs))
         self.outputs = [self._op_of[n] for n in outputs]
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
+        self.guards += [(op, EVALUATE) for op in self._refused]
         self._drop_unused()
 
     @classmethod
@@ -126,6 +131,19 @@ class Program:
         self._op_of[node] = op
         return op
 
+    def _walk(self, outputs: Sequence[Node], known: set[Node]) -> None:
+        """Translates what the outputs need and is not known."""
+        for node in _ordered(outputs, known):
+            self._op_of[node] = self._translate(node)
+
+    def _expanded(self, formula: Expansion, inputs: tuple[Op, ...]) -> Op:
+        """The formula of a primitive, in its place."""
+        self._op_of.update(zip(formula.inputs, inputs, strict=True))
+        refused = [] if formula.refused is None else [formula.refused]
+        self._walk([formula.output, *refused], set(formula.inputs))
+        self._refused.update(dict.fromkeys(self._op_of[node] for node in refused))
+        return self._op_of[formula.output]
+
     def _translate(self, node: Node) -> Op:
         if not node.inputs and node.primitive.name in ("constant", "variable"):
             return self._constant(node)
@@ -133,6 +151,9 @@ class Program:
         name = node.primitive.name
         if name in _IDENTITIES and inputs:
             return inputs[0]
+        formula = expansion(node)
+        if formula is not None:
+            return self._expanded(formula, inputs)
         if name == "reshape" and inputs[0].kind == "reshape":
             inputs = inputs[0].inputs
         if name == "einsum" and node.type.dtype.kind in "fib":
@@ -166,6 +187,7 @@ class Program:
         live = list(inputs)
         for stage in stages(subscripts, extents):
             operands = tuple(live[n] for n in stage.operands)
+            operands = tuple(self._matching(o, operands) for o in operands)
             given: dict[str, Any] = {"subscripts": stage.subscripts}
             if stage.sizes:
                 given["sizes"] = stage.sizes
@@ -173,6 +195,19 @@ class Program:
             common = np.result_type(*(o.dtype for o in operands))
             live.append(self._once("einsum", operands, given, shape, common, primitive))
         return live[-1]
+
+    def _matching(self, operand: Op, operands: tuple[Op, ...]) -> Op:
+        """A number in the dtype of what it multiplies."""
+        common = np.result_type(*(o.dtype for o in operands))
+        if operand.kind != "literal" or operand.dtype == common:
+            return operand
+        return self._literal(operand.value, common, False)
+
+    def _literal(self, number: Any, dtype: np.dtype[Any], weak: bool) -> Op:
+        key = ("literal", dtype, weak, repr(number))
+        if key not in self._made:
+            self._made[key] = self._new("literal", (), {"weak": weak}, (), dtype, value=number)
+        return self._made[key]
 
     def _constant(self, node: Node) -> Op:
         """A constant, or a variable of an inner transform that starts from a plain number."""
@@ -186,11 +221,7 @@ class Program:
                 self._made[key] = self._array(held)
             return self._made[key]
         number = value.item() if isinstance(value, np.ndarray | np.generic) else value
-        key = ("literal", node.type.dtype, node.type.weak, repr(number))
-        if key not in self._made:
-            weak = {"weak": node.type.weak}
-            self._made[key] = self._new("literal", (), weak, (), node.type.dtype, value=number)
-        return self._made[key]
+        return self._literal(number, node.type.dtype, node.type.weak)
 
     def _array(self, held: np.ndarray[Any, Any]) -> Op:
         dtype = held.dtype.newbyteorder("=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from adjoint.codegen.lapack.call import LapackCall
 from adjoint.codegen.patterns import Contraction
 from adjoint.codegen.program import Op
 
@@ -29,6 +30,14 @@ class Product:
 
 
 @dataclass
+class Routine:
+    """A matrix function, done by LAPACK."""
+
+    op: Op
+    call: LapackCall
+
+
+@dataclass
 class Write:
     """An operation that writes its operands into parts of its result, one after the other."""
 
@@ -42,4 +51,4 @@ class Loop:
     op: Op
 
 
-Step = Group | Product | Write | Loop
+Step = Group | Product | Routine | Write | Loop

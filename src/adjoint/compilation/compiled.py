@@ -15,7 +15,7 @@ from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.compilation.arguments import Arguments
 from adjoint.compilation.explain import describe_paths
 from adjoint.compilation.paths import Path
-from adjoint.compilation.segments import GuardFailed
+from adjoint.compilation.segments import GuardFailed, Refused
 from adjoint.graph.containers import flatten
 from adjoint.graph.tracing import require_callable
 
@@ -72,11 +72,17 @@ class Compiled(NativeCallable):
         if not arguments.compilable:
             # Inside another transform the function is traced with it.
             return self._function(*args, **kwargs)
+        refused = False
         for path in reversed(self._paths.get(arguments.key, [])):
             try:
                 return path.run(arguments)
             except GuardFailed:
                 continue
+            except Refused:
+                refused = True  # perhaps before a guard of its own has failed
+        if refused:
+            # Evaluated, an error says what is wrong and where; no new path would do better.
+            return self._function(*args, **kwargs)
         return self._new_path(arguments, args, kwargs)
 
     def _new_path(self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -104,8 +110,8 @@ class Compiled(NativeCallable):
         return self._function(*args, **kwargs)
 
     def explain(self) -> str:
-        """What was compiled: for each path its guards, loops, BLAS calls, FLOPs, bytes, arena and
-        compile time.
+        """What was compiled: for each path its guards, loops, calls of BLAS and LAPACK, FLOPs,
+        bytes, arena and compile time.
 
         >>> import adjoint as ad
         >>> square = ad.compile(lambda x: x * x)
@@ -165,7 +171,9 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     -------
     A `Compiled` function with the same arguments and results.  Branches on values are recorded as
     guards: a call that decides otherwise compiles its own path and keeps it beside the first.
-    Where an operation has no native form, NumPy computes it between native segments.  ``out=``
+    Where an operation has no native form, NumPy computes it between native segments; where a
+    matrix turns out singular, or a derivative does not exist, the call is evaluated and raises what
+    evaluation raises.  ``out=``
     takes arrays for the results.
 
     Notes

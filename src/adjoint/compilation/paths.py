@@ -12,10 +12,11 @@ import numpy as np
 
 from adjoint.codegen.control import work
 from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
-from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.kernel import FAULT, Kernel
+from adjoint.codegen.lapack.table import work as matrix_work
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
-from adjoint.codegen.program import Program
+from adjoint.codegen.program import Op, Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
 from adjoint.compilation.closed_forms import (
     Decisions,
@@ -23,9 +24,10 @@ from adjoint.compilation.closed_forms import (
     in_closed_form,
     not_finite,
 )
-from adjoint.compilation.segments import GuardFailed, Segments, is_host
+from adjoint.compilation.segments import GuardFailed, Refused, Segments, is_host
 from adjoint.graph.binding import outward, variable
 from adjoint.graph.containers import unflatten
+from adjoint.graph.doubts import require_reasonless
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
@@ -82,8 +84,17 @@ class Path:
         self.first = (
             self.outputs.tree([_as_result(result_value(n)) for n in nodes])
             if known
-            else self.run(arguments)
+            else self._first_result(f)
         )
+
+    def _first_result(self, f: Callable[..., Any]) -> Any:
+        """The result of a call whose values were symbols while it was traced."""
+        try:
+            return self.run(self.arguments)
+        except Refused:
+            args, kwargs = self.arguments.rebuild([self.arguments.leaves[i] for i in
+                                                   self.arguments.data])  # fmt: skip
+            return f(*args, **kwargs)
 
     def _trace(self, f: Callable[..., Any]) -> tuple[Program, Outputs]:
         """What f does with arguments of this kind.
@@ -163,7 +174,8 @@ class Path:
         return [] if self.entry is None else [self.entry.module]
 
     def run(self, arguments: Arguments) -> Any:
-        """The result for arguments with this key; raises `GuardFailed` for another path."""
+        """The result for arguments with this key; raises `GuardFailed` for another path, and
+        `Refused` where the call has to be evaluated."""
         data = [arguments.leaves[i] for i in arguments.data] + self.program.bound
         if self.segments is not None:
             return self.outputs.tree(self.segments(data))
@@ -171,8 +183,9 @@ class Path:
         raw = self.entry.raw
         arrays = [canonical(x, op.dtype) for x, op in zip(data, self.program.inputs, strict=True)]
         results = raw.empty_outputs()
-        if raw(arrays, results):
-            raise GuardFailed
+        code = raw(arrays, results)
+        if code:
+            raise Refused if code == FAULT else GuardFailed
         return self.outputs.tree([r if r.shape else r[()] for r in results])
 
 
@@ -185,7 +198,11 @@ def _snapshot(leaf: Any) -> Any:
 
 
 def _as_result(value: Any) -> Any:
-    """A result as native code returns it: numbers are NumPy's, arrays the caller's own."""
+    """A result as native code returns it: numbers are NumPy's, arrays the caller's own.
+
+    Raises if it has a NaN for which a rule left a reason, as a derivative does when it returns.
+    """
+    require_reasonless(value)
     if isinstance(value, np.ndarray) and value.shape:
         return value.copy() if value.base is not None or not value.flags.writeable else value
     return np.asarray(value)[()]
@@ -268,5 +285,10 @@ def _opt_level(program: Program) -> int:
 
 def _long(program: Program) -> bool:
     """Whether a call lasts long enough that other threads should run meanwhile."""
-    total = sum(work(op) if classify(op) == "control" else op.size for op in program.ops)
+    total = sum(_work(op) for op in program.ops)
     return total > 20_000
+
+
+def _work(op: Op) -> int:
+    role = classify(op)
+    return work(op) if role == "control" else matrix_work(op) if role == "routine" else op.size
