@@ -79,11 +79,14 @@ def with_captures(
 
 def _held(graph: Graph) -> dict[Node, None]:
     """The constants of a graph, and of the graphs in it, that are arrays."""
-    found = dict.fromkeys(n for n in graph.captured if live_array(n) is not None)
+    given = set(graph.inputs)  # a float array that is captured is an input already
+    found = dict.fromkeys(
+        n for n in graph.captured if n not in given and live_array(n) is not None
+    )
     for node in graph.nodes:
         if node.primitive.name in GRAPHS:
             for inner in graphs(node.primitive.name, node.params):
-                found.update(_held(inner))
+                found.update((n, None) for n in _held(inner) if n not in given)
     return found
 
 

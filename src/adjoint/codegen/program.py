@@ -15,6 +15,7 @@ import numpy as np
 from adjoint.codegen.captures import GRAPHS, live_array, with_captures
 from adjoint.codegen.contractions import stages
 from adjoint.codegen.identities import without_identities
+from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
@@ -77,6 +78,8 @@ class Program:
         self._translate_all([*outputs, *(node for node, _ in guards)], set(inputs))
         self.outputs = [self._op_of[n] for n in outputs]
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
+        self._drop_unused()
+        share_scans(self)
         self._drop_unused()
 
     @classmethod
