@@ -279,35 +279,17 @@ FAULTS: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_indices_outside_raise_what_numpy_raises(name: str) -> None:
     f = FAULTS[name]
-    long = np.zeros(400) + 10.0
-    long[0] = -20.0
-    long[120:] = 1000.0
-    inside = np.array([4, 1])
+    v, good, bad = np.array([-20.0, 2.0, 300.0]), np.array([2, 1]), np.array([7, 5])
     fast = ad.compile(f)
-    fast(long, inside)
-    assert_same(fast(long, inside), f(long, inside))
-    outside, v = np.array([7, 1]), np.array([-1.0, 2.0, 3.0])
-    fast = ad.compile(f)
+    fast(v, good)
+    assert_same(fast(v, good), f(v, good))
+    assert arena(fast) >= 0
     with pytest.raises(IndexError) as expected:
-        f(v, outside)
-    fast(np.resize(v, 9) if name not in ("while", "condition") else long, inside)
-    short = ad.compile(f)
+        ad.jvp(f, (v, bad), (v, None))  # evaluated, and traced like the compiled one
     with pytest.raises(IndexError) as got:
-        short(v, outside)
+        fast(v, bad)
     assert str(got.value).splitlines()[0] == str(expected.value).splitlines()[0]
-
-
-def test_a_fault_at_a_later_call() -> None:
-    for name, good in (("scan", [2, 1]), ("sweep", [2, 0]), ("branch", [1, 1]),
-                       ("checkpoint", [0, 0]), ("gradient", [0, -1])):  # fmt: skip
-        f = FAULTS[name]
-        fast = ad.compile(f)
-        v = np.array([-1.0, 2.0, 3.0])
-        fast(v, np.array(good))
-        assert_same(fast(v, np.array(good)), f(v, np.array(good)))
-        with pytest.raises(IndexError):
-            fast(v, np.array([7, 7]))
-        assert_same(fast(v, np.array(good)), f(v, np.array(good)))
+    assert_same(fast(v, good), f(v, good))
 
 
 def test_no_steps_touch_nothing() -> None:
@@ -371,7 +353,6 @@ def bent(f: Any) -> Any:
 def test_custom_functions_in_plain_numpy_are_native() -> None:
     step = bent(lambda v: (v * v)[INDEX])
     for f in (lambda v: step(v) + 1, ad.grad(lambda v: np.sum(np.sin(step(v)))),
-              lambda v: ad.vmap(step)(np.stack([v, -v])),
               lambda v: ad.scan(lambda c, _: (step(c), c), v, length=3)):  # fmt: skip
         assert_compiled(f, (V,))
         assert arena(compiled(f, V)) >= 0

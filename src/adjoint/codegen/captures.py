@@ -1,8 +1,8 @@
 """Arrays that the bodies of loops and branches hold become operands of the loop.
 
-Compiled code reads what a function closes over anew at every call.  A body holds such an array as
-a constant, index arrays above all; as a captured operand it is read where every other array is, by
-native loops and by NumPy alike.
+A body has its arrays as inputs, except those that rules of a transform made: the zeros that a
+cotangent is added to, an order of axes as an index array.  As captured operands they too are read
+where every other array is, by native loops and by NumPy alike.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 from adjoint.codegen.patterns import (
     classify,
     contraction_of,
+    is_large_delta,
     iteration_shape,
     reads_same_index,
 )
@@ -36,6 +37,11 @@ class Schedule:
         self.program = program
         self.users = consumers(program.ops)
         self.class_of = {op: classify(op) for op in program.ops}
+        # Elsewhere a delta is a view: its zeros are never in memory.
+        deltas = (
+            op for op in program.outputs if self.class_of[op] == "view" and is_large_delta(op)
+        )
+        self.class_of |= dict.fromkeys(deltas, "write")
         self.stored = self._must_store()
         self.steps: list[Step] = []
         self.step_of: dict[Op, int] = {}

@@ -134,6 +134,18 @@ def _classify_einsum(op: Op) -> str:
     return "product"
 
 
+LARGE_DELTA = 4096
+"""Elements of a result from which on it pays to clear it and then to write what is not zero."""
+
+
+def is_large_delta(op: Op) -> bool:
+    """Whether an operation spreads an array over the diagonal of a large one."""
+    if op.kind != "einsum" or len(op.inputs) != 1 or op.size < LARGE_DELTA:
+        return False
+    (term,), result = parse(op.params["subscripts"])
+    return len(set(result)) < len(result) and len(set(term)) == len(term) <= len(set(result))
+
+
 def contraction_of(op: Op) -> Contraction | None:
     """The matrix product that a two-operand contraction is, if it is one."""
     (a, b), result = parse(op.params["subscripts"])

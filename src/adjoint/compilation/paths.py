@@ -17,6 +17,12 @@ from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
+from adjoint.compilation.closed_forms import (
+    Decisions,
+    NotFinite,
+    in_closed_form,
+    not_finite,
+)
 from adjoint.compilation.segments import GuardFailed, Segments, is_host
 from adjoint.graph.binding import outward, variable
 from adjoint.graph.containers import unflatten
@@ -63,14 +69,7 @@ class Path:
         self.parallel = parallel
         start = time.perf_counter()
         self.arguments = arguments
-        scope = Scope("compile(f)", records=True)
-        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
-        with scope:
-            args, kwargs = arguments.rebuild(data)
-            self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
-            guards = _scalar_guards(scope.decisions or [])
-        self.first = self.outputs.tree([_as_result(result_value(n)) for n in self.outputs.nodes])
-        self.program = Program([t.node for t in data], self.outputs.nodes, guards)
+        self.program, self.outputs = self._trace(f)
         self.trace_seconds = time.perf_counter() - start
         self.kernel: Kernel | None = None
         self.entry: Entry | None = None
@@ -78,6 +77,48 @@ class Path:
         with _no_collection():
             self._build(fallback)
         self.compile_seconds = time.perf_counter() - start - self.trace_seconds
+        nodes = self.outputs.nodes
+        known = all(n.value is not None for n in nodes)
+        self.first = (
+            self.outputs.tree([_as_result(result_value(n)) for n in nodes])
+            if known
+            else self.run(arguments)
+        )
+
+    def _trace(self, f: Callable[..., Any]) -> tuple[Program, Outputs]:
+        """What f does with arguments of this kind.
+
+        Derivatives in full are symbols at first, so that they are simplified.  If f decides
+        something by their values, or if that makes nothing simpler, they are computed.
+        """
+        scope = Scope("compile(f)", records=True, symbolic=True)
+        try:
+            return self._trace_in(scope, f)
+        except NotFinite:
+            return self._trace_in(Scope("compile(f)", records=True), f, only_otherwise=True)
+        except Exception:
+            if not scope.has_symbols:
+                raise
+            return self._trace_in(Scope("compile(f)", records=True), f)
+
+    def _trace_in(
+        self, scope: Scope, f: Callable[..., Any], only_otherwise: bool = False
+    ) -> tuple[Program, Outputs]:
+        """With ``only_otherwise`` the path is for arguments that are not all finite."""
+        arguments = self.arguments
+        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
+        with scope:
+            args, kwargs = arguments.rebuild(data)
+            outputs = Outputs(f(*args, **kwargs), "compile(f)")
+            inputs = [t.node for t in data]
+            nodes = outputs.nodes
+            assumed: Decisions = []
+            if scope.has_symbols:
+                nodes, assumed = in_closed_form(scope, inputs, nodes)
+            elif only_otherwise:
+                assumed = not_finite(scope, inputs, nodes)
+            guards = _scalar_guards([*(scope.decisions or []), *assumed])
+        return Program(inputs, nodes, guards), outputs
 
     def _build(self, fallback: Callable[..., Any]) -> None:
         opt_level = _opt_level(self.program)

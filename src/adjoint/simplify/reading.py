@@ -60,12 +60,12 @@ def read(
     outputs: Sequence[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
-    exact_only: bool = False,
+    rows: Mapping[str, Reader] = ROWS,
 ) -> list[Expr]:
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
-    arrays from outside.  With ``exact_only`` nothing is read that holds under a condition."""
+    arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
+    condition."""
     found: dict[Node, Expr] = dict(known)
-    rows = {k: r for k, r in ROWS.items() if k in EXACT} if exact_only else ROWS
     for node in _ordered(outputs, found):
         found[node] = _read_node(node, found, name_of, rows)
     return [found[n] for n in outputs]
@@ -94,6 +94,8 @@ def _read_node(
         return found[node.inputs[0]]
     args = tuple(found[n] for n in node.inputs)
     reader = rows.get(node.primitive.name)
+    if rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH:
+        reader = None  # what is counted keeps its type
     if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
@@ -101,14 +103,31 @@ def _read_node(
     if isinstance(node.primitive, Elementwise) and len(args) == 1 and rows is ROWS:
         return elementwise(node.primitive, args[0])
     shape = () if node.primitive.multiple_results else node.type.shape
+    if rows is not ROWS:
+        pairs = zip(node.inputs, args, strict=True)
+        args = tuple(_typed(n) if _is_whole(n) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
 
 
-EXACT = frozenset((
-    "einsum", "add", "subtract", "negative", "multiply", "square", "reshape", "getitem",
-    "projection",
+TRUTH = frozenset((
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
+    "isfinite", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
+    "bitwise_or", "invert",
 ))  # fmt: skip
-"""Primitives whose normal form holds for all finite numbers."""
+"""Primitives that answer a question for each element."""
+
+
+def _is_float(node: Node) -> bool:
+    return node.primitive.multiple_results or node.type.dtype.kind == "f"
+
+
+def _is_whole(node: Node) -> bool:
+    return not node.inputs and node.value is not None and node.type.dtype.kind in "iub"
+
+
+def _typed(node: Node) -> Expr:
+    """An integer or a truth value from outside, which a number would make a float."""
+    return symbol("", node.type.shape, node, node.value)
 
 
 def _is_real(node: Node) -> bool:

@@ -9,9 +9,10 @@ import numpy as np
 
 from adjoint.errors import AdjointError, MissingRuleError
 from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import recorded
 from adjoint.graph.ir import Graph
 from adjoint.graph.registry import register
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.control.body import ControlPrimitive, as_node, own, unknowns
 
@@ -43,7 +44,9 @@ class Rules:
         jvp: Callable[[Arrays, Arrays], list[Any]] | None,
         pull: Callable[[Arrays, Arrays], list[Any]] | None,
     ) -> None:
-        self.name, self.call, self.jvp, self.pull = name, call, jvp, pull
+        self.name, self.call = name, rules_run(False)(call)
+        self.jvp = None if jvp is None else _users(jvp)
+        self.pull = None if pull is None else _users(pull)
         self.known: dict[tuple[ArrayType, ...], tuple[ArrayType, ...]] = {}
         self.identity: Any = None
 
@@ -83,6 +86,17 @@ class Rules:
                     hint="write it in NumPy functions that can be traced, or accept ones.",
                 ) from error
         return tuple(as_node(r).type._replace(weak=False) for r in results)
+
+
+def _users(rule: Callable[[Arrays, Arrays], list[Any]]) -> Callable[[Arrays, Arrays], list[Any]]:
+    """A rule that the user wrote: arrays that it closes over are inputs, and what it computes from
+    them and from tangents is recorded, even of tangents that are plain numbers."""
+
+    @rules_run(False)
+    def apply_rule(operands: Arrays, vectors: Arrays) -> list[Any]:
+        return rule(operands, [None if v is None else recorded(v) for v in vectors])
+
+    return apply_rule
 
 
 class Custom(ControlPrimitive):
