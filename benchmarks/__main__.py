@@ -18,10 +18,11 @@ SUITES = {
     "native": "benchmarks.native",
     "peers": "benchmarks.peers",
     "taylor": "benchmarks.taylor",
+    "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "peers", "taylor", "calls")
+BY_DEFAULT = ("core", "native", "peers", "taylor", "loops", "calls")
 
 
 def main(names: list[str]) -> int:

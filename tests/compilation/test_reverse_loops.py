@@ -57,7 +57,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_random_nests(seed: int) -> None:
     function, v = random_nest(seed)
     for name in [list(TRANSFORMS)[(3 * seed + k) % len(TRANSFORMS)] for k in range(2)]:
@@ -195,8 +195,8 @@ def test_one_loop_gives_results_and_stored_carries() -> None:
     assert report.count("scan as a native loop") == 2
     # Loops that run the other way, or from elsewhere, are not the same.
     step = lambda c, t: (np.sin(c) + t, c * t)  # noqa: E731
-    g = lambda x: (ad.scan(step, 0.1, x), ad.scan(step, 0.2, x), ad.scan(step, 0.1, x, reverse=True))  # noqa: E731,E501
-    assert_compiled(g, (V,))
+    starts = ((0.1, False), (0.2, False), (0.1, True))
+    assert_compiled(lambda x: [ad.scan(step, a, x, reverse=back) for a, back in starts], (V,))
 
 
 # -- arrays that bodies hold ----------------------------------------------------------------------
@@ -259,18 +259,23 @@ def test_arrays_that_loops_cannot_read_where_they_are() -> None:
 # -- faults and edges -----------------------------------------------------------------------------
 
 
-def index_of(v: Any, k: Any) -> Any:
-    return ad.scan(lambda c, i: (c + v[i], c), 0.0, k)[0]
+def at(v: Any, i: Any) -> Any:
+    """An element by an index that is traced."""
+    return np.asarray(v, like=i)[i]
+
+
+def total(v: Any, k: Any) -> Any:
+    return ad.scan(lambda c, i: (c + at(v, i), c), 0.0, k)[0]
 
 
 FAULTS: dict[str, Callable[..., Any]] = {
-    "scan": index_of,
-    "gradient": ad.grad(index_of),
+    "scan": total,
+    "gradient": ad.grad(total),
     "while": lambda v, k: ad.while_loop(
-        lambda c: c[0] < 100.0, lambda c: (c[0] + v[c[1]] ** 2, c[1] + 1), (0.0, k[1]))[0],
+        lambda c: c[0] < 100.0, lambda c: (c[0] + at(v, c[1]), c[1] + 1), (0.0, k[1]))[0],
     "sweep": ad.grad(lambda v, k: ad.while_loop(
-        lambda c: c[1] < k[0], lambda c: (c[0] + v[c[1]] ** 2, c[1] + 1), (0.0, 0))[0]),
-    "condition": lambda v, k: ad.while_loop(lambda c: v[c] < 100.0, lambda c: c + k[1], 0),
+        lambda c: c[1] < k[0], lambda c: (c[0] + at(v, c[1]) ** 2, c[1] + 1), (0.0, 0))[0]),
+    "condition": lambda v, k: ad.while_loop(lambda c: at(v, c) < 100.0, lambda c: c + 1, k[1]),
     "branch": lambda v, k: ad.cond(v[0] < 0, lambda v: v[k[0]], lambda v: v[0], v),
     "checkpoint": lambda v, k: ad.checkpoint(lambda v, i: v[i])(v, k[0]),
 }  # fmt: skip
@@ -285,7 +290,7 @@ def test_indices_outside_raise_what_numpy_raises(name: str) -> None:
     assert_same(fast(v, good), f(v, good))
     assert arena(fast) >= 0
     with pytest.raises(IndexError) as expected:
-        ad.jvp(f, (v, bad), (v, None))  # evaluated, and traced like the compiled one
+        f(v, bad)
     with pytest.raises(IndexError) as got:
         fast(v, bad)
     assert str(got.value).splitlines()[0] == str(expected.value).splitlines()[0]
@@ -329,8 +334,8 @@ EDGES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda c: c < 20.0, lambda c: c * c + t, t)))(x), (np.array([1.5, 2.0, 30.0]),)),
     "a sweep in a scan": (
         ad.grad(lambda x: np.sum(ad.scan(lambda c, t: (
-            ad.while_loop(lambda s: s < 5.0, lambda s: s * 1.5 + abs(t * c), np.abs(c)) / 5, c), 0.4,
-            x)[1])), (V,)),
+            ad.while_loop(lambda s: s < 5.0, lambda s: s * 1.5 + abs(t * c), np.abs(c)) / 5, c),
+            0.4, x)[1])), (V,)),
     "by NumPy": (
         ad.grad(lambda x: np.sum(ad.while_loop(
             lambda c: np.sum(c) < 9, lambda c: np.sort(c) * 1.1 + np.abs(x), x))), (V,)),

@@ -61,31 +61,33 @@ def with_captures(
     kind: str, inputs: tuple[Node, ...], params: Params
 ) -> tuple[tuple[Node, ...], Params]:
     """The operands and parameters of a control operation whose graphs hold no arrays."""
+    params = _changed(kind, params, with_custom_functions)
     held: dict[Node, None] = {}
     for graph in graphs(kind, params):
         held.update(_held(graph))
     if not held:
         return inputs, params
     arrays = tuple(held)
-    made: Params = dict(params)
+    made = _changed(kind, params, lambda graph: _with_inputs(graph, arrays))
+    return _PLACED[kind](arrays, inputs, made)
+
+
+def _changed(kind: str, params: Params, change: Callable[[Graph], Graph]) -> Params:
+    """The parameters of a control operation with other graphs."""
+    made = dict(params)
     for name in GRAPHS[kind]:
         given = params[name]
-        if name == "branches":
-            made[name] = tuple(_with_inputs(g, arrays) for g in given)
-        else:
-            made[name] = _with_inputs(given, arrays)
-    return _PLACED[kind](arrays, inputs, made)
+        made[name] = tuple(map(change, given)) if name == "branches" else change(given)
+    return made
 
 
 def _held(graph: Graph) -> dict[Node, None]:
     """The constants of a graph, and of the graphs in it, that are arrays."""
     given = set(graph.inputs)  # a float array that is captured is an input already
-    found = dict.fromkeys(
-        n for n in graph.captured if n not in given and live_array(n) is not None
-    )
+    found = dict.fromkeys(n for n in graph.captured if n not in given and live_array(n) is not None)
     for node in graph.nodes:
         if node.primitive.name in GRAPHS:
-            for inner in graphs(node.primitive.name, node.params):
+            for inner in _bodies(node):
                 found.update((n, None) for n in _held(inner) if n not in given)
     return found
 
@@ -105,6 +107,68 @@ def _with_inputs(graph: Graph, arrays: tuple[Node, ...]) -> Graph:
             copies[n] = Node(n.primitive, inputs, params, None, scope.only, n.site, n.result_type)
         outputs = [copies.get(n, n) for n in graph.outputs]
         return Graph(scope, [copies[n] for n in (*arrays, *graph.inputs)], outputs)
+
+
+# -- functions with derivatives of their own ------------------------------------------------------
+
+
+def plain_graph(node: Node) -> Graph | None:
+    """A function with a derivative of its own as a graph; None if it has to be called.
+
+    Its rules have done their work when code is made, so if it is plain NumPy, and decides nothing
+    by values, it is compiled like everything around it.
+    """
+    graph: Graph | None = node.params["rules"].graph(tuple(n.type for n in node.inputs))
+    if graph is None or not all(isinstance(n, Constant) for n in graph.captured):
+        return None
+    same = [n.type[:2] for n in graph.outputs] == [t[:2] for t in node.types]
+    return graph if same else None
+
+
+def with_custom_functions(graph: Graph) -> Graph:
+    """The same graph with the operations of custom functions in place of their calls."""
+    if not _has_custom(graph):
+        return graph
+    with Scope("compile(f)", internal=True) as scope:
+        copies: dict[Node, Node] = {
+            n: Node(VARIABLE, (), NO_PARAMS, None, scope.only, None, n.type._replace(weak=False))
+            for n in graph.inputs
+        }
+        _copy(graph, copies, {}, scope)
+        outputs = [copies.get(n, n) for n in graph.outputs]
+        return Graph(scope, [copies[n] for n in graph.inputs], outputs)
+
+
+def _has_custom(graph: Graph) -> bool:
+    return any(
+        n.primitive.name == "custom_derivative"
+        or (n.primitive.name in GRAPHS and any(map(_has_custom, _bodies(n))))
+        for n in graph.nodes
+    )
+
+
+def _bodies(node: Node) -> list[Graph]:
+    return graphs(node.primitive.name, node.params)
+
+
+def _copy(
+    graph: Graph, copies: dict[Node, Node], results: dict[Node, list[Node]], scope: Scope
+) -> None:
+    for n in graph.nodes:
+        params = n.params
+        inputs = tuple(copies.get(i, i) for i in n.inputs)
+        if n.primitive.name == "projection" and n.inputs[0] in results:
+            copies[n] = results[n.inputs[0]][params["index"]]
+            continue
+        inner = plain_graph(n) if n.primitive.name == "custom_derivative" else None
+        if inner is not None:
+            copies.update(zip(inner.inputs, inputs, strict=True))
+            _copy(inner, copies, results, scope)
+            results[n] = [copies.get(o, o) for o in inner.outputs]
+            continue
+        if n.primitive.name in GRAPHS:
+            params = _changed(n.primitive.name, params, with_custom_functions)
+        copies[n] = Node(n.primitive, inputs, params, None, scope.only, n.site, n.result_type)
 
 
 # -- where captured operands stand ----------------------------------------------------------------

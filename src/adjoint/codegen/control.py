@@ -6,7 +6,6 @@ Each body is a kernel of its own, called with pointers to its operands and resul
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +28,9 @@ FEWEST_KEPT = 8
 """How many carries a reverse sweep keeps at least, whatever their size."""
 
 _ALIGNMENT = 64
+
+_USUAL_STEPS = 100
+"""How many steps a loop of unknown length is taken to make."""
 
 
 def programs(op: Op) -> list[Program]:
@@ -203,5 +205,6 @@ def padded(op: Op) -> int:
 
 def work(op: Op) -> int:
     """How many elements one run of a control operation computes, roughly."""
-    steps = {"scan": op.params.get("length"), "cond": 1, "checkpoint": 1}.get(op.kind, 100)
-    return math.prod((steps, sum(o.size for p in programs(op) for o in p.ops)))
+    steps: dict[str, int] = {"scan": op.params.get("length", 0), "cond": 1, "checkpoint": 1}
+    elements = sum(o.size for p in programs(op) for o in p.ops)
+    return steps.get(op.kind, _USUAL_STEPS) * elements

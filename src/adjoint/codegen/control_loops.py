@@ -158,7 +158,7 @@ class Control:
                 places = [frame_bytes(self.builder, max(1, bytes_of(op))) for _ in range(2)]
             else:
                 places = [self.at(self.plan.places[k] + n) for n in (0, padded(op))]
-            found.append(Carry(self.builder, op, *places, local))
+            found.append(Carry(self.builder, op, places[0], places[1], local))
         return found
 
     def begun(self) -> list[Carry]:
@@ -250,5 +250,3 @@ class Control:
             return b.fcmp_unordered("!=", b.load(self.inputs[0], typ=kind), ir.Constant(kind, 0.0))
         kind = ir.IntType(8 * op.dtype.itemsize)
         return b.icmp_signed("!=", b.load(self.inputs[0], typ=kind), ir.Constant(kind, 0))
-
-

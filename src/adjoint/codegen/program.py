@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.captures import GRAPHS, live_array, with_captures
+from adjoint.codegen.captures import GRAPHS, live_array, plain_graph, with_captures
 from adjoint.codegen.contractions import stages
 from adjoint.codegen.identities import without_identities
 from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
-from adjoint.graph.ir import Constant, Node
+from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
 
@@ -135,13 +135,21 @@ class Program:
         """An elementwise operation on two values of one type, after all others."""
         return self._after(kind, operands, {}, operands[0].shape, operands[0].dtype)
 
-    def _after(self, kind: str, inputs: tuple[Op, ...], params: dict[str, Any], *type_: Any) -> Op:
+    def _after(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> Op:
         last = max((op.number for op in self.ops), default=-1)
-        self.ops.append(Op(kind, inputs, params, *type_, last + 1))
+        self.ops.append(Op(kind, inputs, params, shape, dtype, last + 1))
         return self.ops[-1]
 
     def _input(self, node: Node, index: int) -> Op:
-        op = self._new("input", (), {"index": index}, node.type.shape, node.type.dtype)
+        dtype = node.type.dtype.newbyteorder("=")
+        op = self._new("input", (), {"index": index}, node.type.shape, dtype)
         op.value = node.type.weak
         self._op_of[node] = op
         return op
@@ -160,14 +168,9 @@ class Program:
             self._op_of[node] = self._translate(node, inputs, params)
 
     def _inline(self, node: Node) -> bool:
-        """A function with a derivative of its own, operation by operation if it is plain NumPy.
-
-        Its rules have done their work when code is made.  What is not plain NumPy is called.
-        """
-        graph = node.params["rules"].graph(tuple(n.type for n in node.inputs))
-        if graph is None or not all(isinstance(n, Constant) for n in graph.captured):
-            return False
-        if [n.type[:2] for n in graph.outputs] != [t[:2] for t in node.types]:
+        """A custom function, operation by operation if it is plain NumPy."""
+        graph = plain_graph(node)
+        if graph is None:
             return False
         operands = [self._op_of[n] for n in node.inputs]
         self._op_of.update(zip(graph.inputs, operands, strict=True))
@@ -180,7 +183,8 @@ class Program:
             return self._constant(node)
         name = node.primitive.name
         if name == "projection" and node.inputs[0] in self._results_of:
-            return self._results_of[node.inputs[0]][params["index"]]
+            index: int = params["index"]
+            return self._results_of[node.inputs[0]][index]
         inputs = tuple(self._op_of[n] for n in operands)
         if name in _IDENTITIES and inputs:
             return inputs[0]

@@ -60,7 +60,9 @@ class Rules:
 
     def _traced(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...] | None:
         graph = self.graph(operands)
-        return graph and tuple(n.type._replace(weak=False) for n in graph.outputs)
+        if graph is None:
+            return None
+        return tuple(n.type._replace(weak=False) for n in graph.outputs)
 
     def graph(self, operands: tuple[ArrayType, ...]) -> Graph | None:
         """The function as a graph; None if it is not plain NumPy, and has to be called."""
