@@ -205,6 +205,10 @@ INDEX = np.array([0, 2, 1])
 MASKED = np.array([1, 0, 1], dtype=bool)
 NUMBER = np.array(0.5)
 
+PERMUTED = ad.custom_derivative(
+    lambda v: np.sin(v)[INDEX], jvp=lambda p, t: (np.sin(p[0])[INDEX], t[0])
+)
+
 HOLDING: dict[str, Callable[[Any], Any]] = {
     "scan": lambda v: ad.scan(lambda c, _: (c + c[INDEX], c), v, length=2),
     "reverse": ad.grad(lambda v: np.sum(ad.scan(
@@ -218,6 +222,8 @@ HOLDING: dict[str, Callable[[Any], Any]] = {
     "nested": lambda v: ad.scan(
         lambda c, _: (ad.cond(c[0] > 0, lambda c: c[INDEX] * NUMBER, lambda c: c + 1.0, c), c),
         v, length=4),
+    "custom": lambda v: ad.scan(lambda c, _: (PERMUTED(c) * 2, c), v, length=3),
+    "batched custom": lambda v: ad.vmap(PERMUTED)(np.stack([v, v * 2])),
     "number": lambda v: ad.scan(lambda c, _: (c * NUMBER, c), v, length=2),
 }  # fmt: skip
 
@@ -358,6 +364,7 @@ def bent(f: Any) -> Any:
 def test_custom_functions_in_plain_numpy_are_native() -> None:
     step = bent(lambda v: (v * v)[INDEX])
     for f in (lambda v: step(v) + 1, ad.grad(lambda v: np.sum(np.sin(step(v)))),
+              lambda v: ad.vmap(step)(np.stack([v, -v])),
               lambda v: ad.scan(lambda c, _: (step(c), c), v, length=3)):  # fmt: skip
         assert_compiled(f, (V,))
         assert arena(compiled(f, V)) >= 0
