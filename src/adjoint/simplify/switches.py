@@ -41,6 +41,9 @@ _BOUNDED = frozenset((
 def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """where(c, a, b) with everything outside that c does not choose; None if that is nothing."""
     shape = node.type.shape
+    branches = zip(args[1:], node.inputs[1:], strict=True)
+    if any(n.type.dtype.kind != "f" and not is_number(e) for e, n in branches):
+        return None
     c, a, b = (spread(e, shape) for e in args)
     if number_of(b) == 0:
         return _chosen(c, a, first=True)
