@@ -1,5 +1,7 @@
 """A schedule as one LLVM function: ``i32 kernel(ptr inputs, ptr outputs, ptr arena)``.
 
+The body of a loop or branch has one pointer per input and output in place of the two tables.
+
 Each loop nest is a function of its own whose pointers are marked ``noalias``: that is how LLVM
 learns that the arrays do not overlap and turns the loop into SIMD without checks.
 """
@@ -14,14 +16,16 @@ from llvmlite import ir
 from adjoint.codegen import memory
 from adjoint.codegen.blas import emit_product, fits
 from adjoint.codegen.body import Body
-from adjoint.codegen.control import Control, layout, programs
+from adjoint.codegen.control import layout, programs
+from adjoint.codegen.control_loops import Control
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
 from adjoint.codegen.fusion import Schedule
 from adjoint.codegen.lapack.call import Site
 from adjoint.codegen.lapack.factor import Factored, share_factors
-from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
+from adjoint.codegen.loopnest import POINTER, View, advanced, frame_bytes, nest, slot, whole
 from adjoint.codegen.outline import outline
 from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.codegen.reverse_loops import Sweep
 from adjoint.codegen.step_loops import volume
 from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import strided_view
@@ -43,6 +47,9 @@ MANY_DEAR_IN_LOOPS = 120
 
 _NUMBER_BYTES = 8
 
+_LOCAL_BYTES = 64
+_MOST_IN_FRAME = 100
+
 
 class Kernel:
     """The LLVM module of one program, its arena size and its record of what it does."""
@@ -60,6 +67,7 @@ class Kernel:
         self.schedule = Schedule(program)
         self.name = name
         self.module = ir.Module(name) if module is None else module
+        self.is_body = module is not None
         if module is None:
             # Without loops no vector variants are needed, and repairs are branches.
             loops = any(volume(s) > 1 for s in self.schedule.steps)
@@ -77,7 +85,10 @@ class Kernel:
         if module is None:
             provide(self.module.globals)
         else:
+            # Operands and results of a body do not overlap, and nothing else reaches them.
             self.function.linkage = "internal"
+            for argument in self.function.args:
+                argument.add_attribute("noalias")
 
     def _build_inner(self) -> dict[Op, list[Kernel]]:
         """Kernels of the bodies of loops and branches."""
@@ -147,10 +158,13 @@ class Kernel:
     # -- the main function ----------------------------------------------------------------------
 
     def _emit(self) -> None:
-        signature = ir.FunctionType(I32, [POINTER] * 3)
+        program = self.program
+        given, made = len(program.inputs), len(program.outputs)
+        signature = ir.FunctionType(I32, [POINTER] * (given + made + 1 if self.is_body else 3))
         self.function = ir.Function(self.module, signature, self.name)
         builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        inputs, outputs, arena = self.function.args
+        self.arguments = self.function.args
+        arena = self.arguments[-1]
         self.calls = self._choose_calls()
         self.fault = builder.alloca(I32, name="fault")
         self.fault.type = POINTER
@@ -159,18 +173,20 @@ class Kernel:
         for op in self.program.inputs:
             index = op.params["index"]
             if op in self.schedule.class_of:
-                self.views[op] = whole(slot(builder, inputs, index), op)
+                self.views[op] = whole(self._argument(0, index), op)
         self._read_captured()
         for number, op in enumerate(self.program.outputs):
             if op not in self.views and op.kind != "literal":
-                self.views[op] = whole(slot(builder, outputs, number), op)
+                self.views[op] = whole(self._argument(1, number), op)
         self.workspaces: dict[Any, Any] = {}
+        in_frame = self._in_frame()
         for op, offset in self.offsets.items():
-            pointer = advanced(builder, arena, offset)
-            if isinstance(op, Op):
-                self.views[op] = whole(pointer, op)
+            if op in in_frame:
+                self.views[op] = whole(frame_bytes(builder, _LOCAL_BYTES), op)
+            elif isinstance(op, Op):
+                self.views[op] = whole(advanced(builder, arena, offset), op)
             else:
-                self.workspaces[op] = pointer
+                self.workspaces[op] = advanced(builder, arena, offset)
         for op, place in self.number_place.items():
             assert self.number_base is not None
             base = self.views[self.number_base].pointer
@@ -183,13 +199,33 @@ class Kernel:
                 self._emit_guard(op, expected, position)  # a decision on an input itself
         for number, step in enumerate(self.schedule.steps):
             self._emit_step(number, step)
-        self._copy_outputs(outputs)
+        self._copy_outputs()
         code = builder.select(
             builder.icmp_signed("==", builder.load(self.fault, typ=I32), ir.Constant(I32, 0)),
             ir.Constant(I32, 0),
             ir.Constant(I32, FAULT),
         )
         builder.ret(code)
+
+    def _argument(self, kind: int, number: int) -> Any:
+        """A pointer to an input (kind 0) or output (1): from a table, or an argument of a body."""
+        if self.is_body:
+            return self.arguments[kind * len(self.program.inputs) + number]
+        return slot(self.builder, self.arguments[kind], number)
+
+    def _in_frame(self) -> set[Op]:
+        """Small intermediate values of a body, kept where LLVM can make registers of them."""
+        if not self.is_body:
+            return set()
+        small = [
+            op
+            for op in self.offsets
+            if isinstance(op, Op)
+            and op not in self.layouts
+            and op is not self.number_base
+            and op.size * op.dtype.itemsize <= _LOCAL_BYTES
+        ]
+        return set(small[:_MOST_IN_FRAME])
 
     def _read_captured(self) -> None:
         """Arrays that the function closes over: their addresses are in a table outside."""
@@ -231,7 +267,8 @@ class Kernel:
         results: list[Any] = [None] * count
         for part in self.schedule.users[op]:
             results[part.params["index"]] = strided_view(self.builder, part, self.views).pointer
-        Control(
+        emission = Sweep if op.kind == "while_pullback" else Control
+        emission(
             self.builder,
             op,
             [self._pointer(i, op) for i in op.inputs],
@@ -254,7 +291,7 @@ class Kernel:
             return target.pointer
         if op.kind != "literal":
             return strided_view(self.builder, op, self.views).pointer
-        place = self.builder.alloca(memory_type(op.dtype))
+        place = frame_bytes(self.builder, op.dtype.itemsize)
         value = ir.Constant(memory_type(op.dtype), literal(op.value, op.dtype).constant)
         self.builder.store(value, place)
         return place
@@ -300,7 +337,7 @@ class Kernel:
         b.ret(ir.Constant(I32, position + 1))
         b.position_at_end(stay)
 
-    def _copy_outputs(self, outputs: Any) -> None:
+    def _copy_outputs(self) -> None:
         """Results that are inputs, constants, or a result already written elsewhere."""
         written: set[Op] = set()
         for number, op in enumerate(self.program.outputs):
@@ -308,7 +345,7 @@ class Kernel:
             written.add(op)
             if own:
                 continue
-            target = whole(slot(self.builder, outputs, number), op)
+            target = whole(self._argument(1, number), op)
             if op.size == 0:
                 continue
             with nest(self.builder, op.shape) as index:

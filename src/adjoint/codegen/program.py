@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.captures import GRAPHS, live_array, plain_graph, with_captures
 from adjoint.codegen.contractions import stages
 from adjoint.codegen.identities import without_identities
 from adjoint.codegen.lapack.expansions import Expansion, expansion
+from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
-from adjoint.graph.ir import Constant, Node
+from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
 
@@ -78,10 +80,13 @@ class Program:
         self.bound: list[np.ndarray[Any, Any]] = []
         self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
         self._refused: dict[Op, None] = {}
-        self._walk([*outputs, *(node for node, _ in guards)], set(inputs))
+        self._results_of: dict[Node, list[Op]] = {}
+        self._translate_all([*outputs, *(node for node, _ in guards)], set(inputs))
         self.outputs = [self._op_of[n] for n in outputs]
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
         self.guards += [(op, EVALUATE) for op in self._refused]
+        self._drop_unused()
+        share_scans(self)
         self._drop_unused()
 
     @classmethod
@@ -104,6 +109,7 @@ class Program:
                 op.kind, inputs, op.params, op.shape, op.dtype,
                 primitive=op.primitive, value=op.value,
             )  # fmt: skip
+            copies[op].parts = op.parts
             if op.kind == "array":
                 made.arrays.append(copies[op])
         made.outputs = [copies[op] for op in wanted]
@@ -125,30 +131,76 @@ class Program:
         self.ops.append(op)
         return op
 
+    def add_input(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Op:
+        """One more input, after the others."""
+        op = self._after("input", (), {"index": len(self.inputs)}, shape, dtype)
+        op.value = False
+        self.inputs.append(op)
+        return op
+
+    def add_operation(self, kind: str, operands: tuple[Op, Op]) -> Op:
+        """An elementwise operation on two values of one type, after all others."""
+        return self._after(kind, operands, {}, operands[0].shape, operands[0].dtype)
+
+    def _after(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> Op:
+        last = max((op.number for op in self.ops), default=-1)
+        self.ops.append(Op(kind, inputs, params, shape, dtype, last + 1))
+        return self.ops[-1]
+
     def _input(self, node: Node, index: int) -> Op:
-        op = self._new("input", (), {"index": index}, node.type.shape, node.type.dtype)
+        dtype = node.type.dtype.newbyteorder("=")
+        op = self._new("input", (), {"index": index}, node.type.shape, dtype)
         op.value = node.type.weak
         self._op_of[node] = op
         return op
 
-    def _walk(self, outputs: Sequence[Node], known: set[Node]) -> None:
-        """Translates what the outputs need and is not known."""
-        for node in _ordered(outputs, known):
-            self._op_of[node] = self._translate(node)
+    def _translate_all(self, wanted: Sequence[Node], known: set[Node]) -> None:
+        for node in _ordered(wanted, known):
+            name = node.primitive.name
+            if name == "custom_derivative" and self._inline(node):
+                continue
+            inputs, params = node.inputs, node.params
+            if name in GRAPHS:
+                inputs, params = with_captures(name, inputs, params)
+                for array in inputs:
+                    if array not in self._op_of:
+                        self._op_of[array] = self._constant(array)
+            self._op_of[node] = self._translate(node, inputs, params)
 
     def _expanded(self, formula: Expansion, inputs: tuple[Op, ...]) -> Op:
         """The formula of a primitive, in its place."""
         self._op_of.update(zip(formula.inputs, inputs, strict=True))
         refused = [] if formula.refused is None else [formula.refused]
-        self._walk([formula.output, *refused], set(formula.inputs))
+        self._translate_all([formula.output, *refused], set(formula.inputs))
         self._refused.update(dict.fromkeys(self._op_of[node] for node in refused))
         return self._op_of[formula.output]
 
-    def _translate(self, node: Node) -> Op:
+    def _inline(self, node: Node) -> bool:
+        """A custom function, operation by operation if it is plain NumPy."""
+        graph = plain_graph(node)
+        if graph is None:
+            return False
+        operands = [self._op_of[n] for n in node.inputs]
+        self._op_of.update(zip(graph.inputs, operands, strict=True))
+        self._translate_all(graph.outputs, set(graph.inputs))
+        self._results_of[node] = [self._op_of[n] for n in graph.outputs]
+        return True
+
+    def _translate(self, node: Node, operands: Sequence[Node], params: Any) -> Op:
         if not node.inputs and node.primitive.name in ("constant", "variable"):
             return self._constant(node)
-        inputs = tuple(self._op_of[n] for n in node.inputs)
         name = node.primitive.name
+        if name == "projection" and node.inputs[0] in self._results_of:
+            index: int = params["index"]
+            return self._results_of[node.inputs[0]][index]
+        inputs = tuple(self._op_of[n] for n in operands)
         if name in _IDENTITIES and inputs:
             return inputs[0]
         formula = expansion(node)
@@ -157,13 +209,13 @@ class Program:
         if name == "reshape" and inputs[0].kind == "reshape":
             inputs = inputs[0].inputs
         if name == "einsum" and node.type.dtype.kind in "fib":
-            inputs, params = without_identities(inputs, node.params)
+            inputs, params = without_identities(inputs, params)
             return self._contraction(node.primitive, inputs, params)
         multiple = node.primitive.multiple_results
         return self._once(
             name,
             inputs,
-            node.params,
+            params,
             () if multiple else node.type.shape,
             np.dtype(object) if multiple else node.type.dtype,
             node.primitive,
@@ -214,7 +266,7 @@ class Program:
         value = node.value
         if value is None:
             raise InternalError(f"{node} has no value and is no input of the compiled function.")
-        held = _live(value, node.source if isinstance(node, Constant) else value)
+        held = live_array(node)
         if held is not None:
             key: Any = ("array", id(held))
             if key not in self._made:
@@ -252,27 +304,6 @@ def is_addressable(array: np.ndarray[Any, Any]) -> bool:
     size = array.dtype.itemsize
     regular = all(s % size == 0 for s in array.strides)
     return bool(array.flags.aligned and array.dtype.isnative and regular)
-
-
-def _live(value: Any, source: Any) -> Any:
-    """The array that a constant is read from at every call; None for a number.
-
-    That is the user's own array.  If the traced function has written to it since, then it is a
-    buffer of that function, and what was read from it is kept instead.
-    """
-    if not isinstance(value, np.ndarray):
-        return None
-    if isinstance(source, np.ndarray) and source.shape == value.shape:
-        same = source is value or _bytes_equal(source, value)
-        if same and (source.ndim or source.flags.writeable):
-            return source
-    return value if value.ndim else None
-
-
-def _bytes_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    if a.dtype != b.dtype:
-        return False
-    return a.tobytes() == b.tobytes()
 
 
 def _ordered(outputs: Iterable[Node], stop: set[Node]) -> list[Node]:

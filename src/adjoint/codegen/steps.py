@@ -46,7 +46,7 @@ class Write:
 
 @dataclass
 class Loop:
-    """A scan, while loop or branch, whose bodies are kernels of their own."""
+    """A scan, while loop, branch or checkpoint, whose bodies are kernels of their own."""
 
     op: Op
 
