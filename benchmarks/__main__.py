@@ -16,12 +16,14 @@ from benchmarks.measure import cores, pin
 SUITES = {
     "core": "benchmarks.core",
     "native": "benchmarks.native",
+    "linear_algebra": "benchmarks.linear_algebra",
     "peers": "benchmarks.peers",
     "taylor": "benchmarks.taylor",
+    "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "peers", "taylor", "calls")
+BY_DEFAULT = ("core", "native", "linear_algebra", "peers", "taylor", "loops", "calls")
 
 
 def main(names: list[str]) -> int:

@@ -246,3 +246,17 @@ def test_captured_arrays_that_change_in_place() -> None:
         swapped.shape = shape
         for _ in range(2):
             assert_same(fast(2.0), 2.0 * np.arange(4.0).reshape(shape))
+
+
+def test_a_matrix_that_turns_out_singular_changes_nothing() -> None:
+    fast = ad.compile(lambda a, b: (b * 2.0, np.linalg.solve(a, b)))
+    good, b = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([1.0, 2.0])
+    fast(good, b)
+    (path,) = fast._all_paths()
+    assert path.kernel is None or path._out() == "copied"
+    out = (np.full(2, 9.0), np.full(2, 9.0))
+    with pytest.raises(np.linalg.LinAlgError):
+        fast(np.ones((2, 2)), b, out=out)
+    assert all((part == 9.0).all() for part in out)
+    assert fast(good, b, out=(b, out[1]))[0] is b
+    assert_same(out[1], np.linalg.solve(good, np.array([1.0, 2.0])))

@@ -171,7 +171,7 @@ def _from_front(dot: Any, tangent: Node, x: Node, y: Node, inner: Scope, unit: c
     shape = y.type.shape + x.type.shape
     if dot is None or not isinstance(dot, Tracer) or not x.type.size:
         return np.zeros(shape, np.result_type(y.type.dtype, x.type.dtype))
-    if x.value is None and unit == 1.0:
+    if _symbolic(x) and unit == 1.0:
         first, rank = over_unit_arrays(dot.node, tangent, x, inner), len(x.type.shape)
         return np.moveaxis(first, tuple(range(rank)), tuple(range(-rank, 0)))
     (columns,) = batch([dot.node], {tangent: _basis(x, unit)}, x.type.size, inner)
@@ -199,10 +199,18 @@ def _from_back(found: Any, ct: Node, x: Node, y: Node, inner: Scope) -> Any:
     shape = y.type.shape + x.type.shape
     if found is None or not isinstance(found, Tracer) or not y.type.size:
         return np.zeros(shape, x.type.dtype)
-    if y.value is None:
+    if _symbolic(y):
         return over_unit_arrays(found.node, ct, y, inner)
     (rows,) = batch([found.node], {ct: _basis(y)}, y.type.size, inner)
     return np.reshape(rows, shape)
+
+
+def _symbolic(like: Node) -> bool:
+    """Whether unit arrays are symbols: where values are unknown or graphs are simplified."""
+    symbolic = [s for s in like.scopes.recorders if s.symbolic]
+    for scope in symbolic:
+        scope.has_symbols = True
+    return like.value is None or bool(symbolic)
 
 
 def over_unit_arrays(result: Node, unknown: Node, like: Node, scope: Scope) -> Any:

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.elements import I32, I64, register_type
+from adjoint.codegen.elements import I64
+from adjoint.codegen.fortran import call
 from adjoint.codegen.loopnest import View, nest
 from adjoint.codegen.patterns import Contraction
 from adjoint.codegen.program import Op
 from adjoint.primitives.contraction import parse
-
-POINTER = ir.PointerType()
 
 
 def _collapse(view: View, term: str, letters: str, extents: dict[str, int]) -> int | None:
@@ -105,47 +104,8 @@ def _flip(m: Matrix) -> Matrix:
 
 def _gemm(builder: Any, a: Matrix, b: Matrix, out: View, dtype: np.dtype[Any]) -> None:
     """Row-major C = A B; BLAS is column-major and computes Cᵀ = Bᵀ Aᵀ."""
-    name = "dgemm" if dtype == np.float64 else "sgemm"
-    kind = register_type(dtype)
-    module = builder.module
-    function = _declare(module, f"blas.{name}", 13)
-
-    def number(n: int) -> Any:
-        return _constant(module, ir.Constant(I32, n))
-
-    def flag(m: Matrix) -> Any:
-        return _constant(module, ir.Constant(ir.IntType(8), ord("T" if m.transposed else "N")))
-
-    builder.call(
-        function,
-        [
-            flag(b), flag(a), number(b.columns), number(a.rows), number(a.columns),
-            _constant(module, ir.Constant(kind, 1.0)),
-            b.view.pointer, number(b.stride), a.view.pointer, number(a.stride),
-            _constant(module, ir.Constant(kind, 0.0)),
-            out.pointer, number(max(1, b.columns)),
-        ],
+    flags = ["T" if m.transposed else "N" for m in (b, a)]
+    call(
+        builder, "blas", "gemm", dtype, *flags, b.columns, a.rows, a.columns, 1.0,
+        b.view.pointer, b.stride, a.view.pointer, a.stride, 0.0, out.pointer, max(1, b.columns),
     )  # fmt: skip
-
-
-def _declare(module: ir.Module, symbol: str, arity: int) -> Any:
-    from adjoint.codegen.blas_symbols import blas
-
-    found = module.globals.get(symbol)
-    if found is None:
-        blas(symbol.partition(".")[2])
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * arity)
-        found = ir.Function(module, signature, symbol)
-    return found
-
-
-def _constant(module: ir.Module, value: Any) -> Any:
-    """A constant in memory: Fortran routines take every argument by reference."""
-    name = f"constant.{value.type}.{value.constant}"
-    found = module.globals.get(name)
-    if found is None:
-        found = ir.GlobalVariable(module, value.type, name)
-        found.initializer = value
-        found.global_constant = True
-        found.linkage = "internal"
-    return found

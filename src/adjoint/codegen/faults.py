@@ -2,7 +2,7 @@
 
 A fault is a flag in memory that a kernel sets and whose value it returns: an index outside its
 array, for one.  A loop gets a pointer to the flag whether it can fail or not, so this looks at what
-is done with the pointers that are named `FAULT`.
+is done with the pointers that are named `FLAG`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
-FAULT = "fault"
+FLAG = "fault"
 """The name of every pointer to a flag, or the start of it."""
 
 
@@ -32,4 +32,4 @@ def _sets_fault(instruction: Any) -> bool:
 
 
 def _is_fault(value: Any) -> bool:
-    return getattr(value, "name", "").startswith(FAULT)
+    return getattr(value, "name", "").startswith(FLAG)

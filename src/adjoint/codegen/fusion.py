@@ -11,14 +11,18 @@ Then operations that two loops compute again are stored instead, and the pass is
 
 from __future__ import annotations
 
+import numpy as np
+
+from adjoint.codegen.lapack.table import lapack_call
 from adjoint.codegen.patterns import (
     classify,
     contraction_of,
+    is_large_delta,
     iteration_shape,
     reads_same_index,
 )
 from adjoint.codegen.program import Op, Program, consumers
-from adjoint.codegen.steps import Group, Loop, Product, Step, Write
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import storage_root
 from adjoint.codegen.support import is_dear
 
@@ -28,6 +32,10 @@ LARGE_GROUP = 200
 DEAR_WEIGHT = 10
 """For how many operations a function of dozens of instructions counts in a loop."""
 
+_ALWAYS_STORED = frozenset(
+    ("sum", "loop contraction", "product", "routine", "write", "control", "part")
+)
+
 
 class Schedule:
     """The steps of a program, and which operations are stored."""
@@ -36,6 +44,11 @@ class Schedule:
         self.program = program
         self.users = consumers(program.ops)
         self.class_of = {op: classify(op) for op in program.ops}
+        # Elsewhere a delta is a view: its zeros are never in memory.
+        deltas = (
+            op for op in program.outputs if self.class_of[op] == "view" and is_large_delta(op)
+        )
+        self.class_of |= dict.fromkeys(deltas, "write")
         self.stored = self._must_store()
         self.steps: list[Step] = []
         self.step_of: dict[Op, int] = {}
@@ -85,9 +98,9 @@ class Schedule:
         stored = set(program.outputs) | {op for op, _ in program.guards}
         for op in program.ops:
             kind = self.class_of[op]
-            if kind in ("sum", "loop contraction", "product", "write", "control", "part"):
+            if kind in _ALWAYS_STORED:
                 stored.add(op)
-            if kind == "product":
+            if kind in ("product", "routine"):
                 stored.update(map(storage_root, op.inputs))
             if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
                 stored.update(op.inputs)
@@ -162,12 +175,18 @@ class Schedule:
                 self._append(op, Write(op))
             elif kind == "control":
                 self._append(op, Loop(op))
+            elif kind == "routine":
+                self._append(op, Routine(op, lapack_call(op, self.results(op))))
             elif kind == "part":
                 self.step_of[op] = self.step_of[op.inputs[0]]
             elif kind == "host":
                 raise AssertionError(f"{op} has no lowering")
             else:
                 self._place(op)
+
+    def results(self, op: Op) -> list[Op]:
+        """The results of an operation that are used, as operations of their own."""
+        return self.users[op] if op.dtype == np.object_ else [op]
 
     def _append(self, op: Op, step: Step) -> None:
         self.step_of[op] = len(self.steps)

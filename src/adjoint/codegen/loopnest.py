@@ -14,6 +14,8 @@ from adjoint.codegen.program import Op
 
 POINTER = ir.PointerType()
 
+_FRAME_ALIGNMENT = 16
+
 Index = tuple[Any, ...]
 """One LLVM integer per axis."""
 
@@ -141,6 +143,15 @@ def slot(builder: Any, table: Any, number: int) -> Any:
 def advanced(builder: Any, pointer: Any, offset: int) -> Any:
     """A pointer some bytes further."""
     return builder.gep(pointer, [ir.Constant(I64, offset)], source_etype=I8)
+
+
+def frame_bytes(builder: Any, count: int) -> Any:
+    """Memory in the function's own frame, taken once however often the place is passed."""
+    with builder.goto_entry_block():
+        place = builder.alloca(ir.ArrayType(I8, count))
+        place.align = _FRAME_ALIGNMENT
+        place.type = POINTER
+    return place
 
 
 def whole(pointer: Any, op: Op) -> View:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 
 from adjoint.codegen.elements import I32, I64, literal
-from adjoint.codegen.faults import FAULT, sets_fault
+from adjoint.codegen.faults import FLAG, sets_fault
 from adjoint.codegen.folds import folding
 from adjoint.codegen.fusion import DEAR_WEIGHT
 from adjoint.codegen.loopnest import moved, nest
@@ -64,7 +64,7 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     for op in touched:
         local[op] = moved(kernel.views[op], local[_memory_of(kernel, op)].pointer)
     fault = pointers[-1]
-    fault.name = FAULT
+    fault.name = FLAG
     if contraction is not None:
         contraction_loops(builder, contraction, local, fault)
     elif isinstance(step, Write):

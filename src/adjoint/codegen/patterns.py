@@ -10,6 +10,7 @@ import numpy as np
 from adjoint.codegen.contractions import SMALL_PRODUCT
 from adjoint.codegen.control import CONTROL, has_native_form
 from adjoint.codegen.elements import NATIVE_DTYPES, emitter
+from adjoint.codegen.lapack.table import covers
 from adjoint.codegen.program import Op
 from adjoint.primitives.contraction import letter, parse
 from adjoint.primitives.indexing import HOLE
@@ -57,7 +58,7 @@ def extents_of(op: Op) -> dict[str, int]:
 
 def classify(op: Op) -> str:
     """One of leaf, element, view, storage view, gather, sum, loop contraction, product, write,
-    control, part (a result of a control operation), host."""
+    routine, control, part (a result of an operation that has several), host."""
     if op.role is None:
         op.role = _role(op)
     return op.role
@@ -69,8 +70,10 @@ def _role(op: Op) -> str:
     if op.kind in CONTROL:
         return "control" if _native_control(op) else "host"
     if op.kind == "projection":
-        native = _native(op) and classify(op.inputs[0]) == "control"
+        native = _native(op) and classify(op.inputs[0]) in ("control", "routine")
         return "part" if native else "host"
+    if covers(op):
+        return "routine"
     if not _native(op) or not all(_native(i) for i in op.inputs):
         return "host"
     if op.kind == "einsum":
@@ -132,6 +135,18 @@ def _classify_einsum(op: Op) -> str:
     ):
         return "loop contraction"
     return "product"
+
+
+LARGE_DELTA = 4096
+"""Elements of a result from which on it pays to clear it and then to write what is not zero."""
+
+
+def is_large_delta(op: Op) -> bool:
+    """Whether an operation spreads an array over the diagonal of a large one."""
+    if op.kind != "einsum" or len(op.inputs) != 1 or op.size < LARGE_DELTA:
+        return False
+    (term,), result = parse(op.params["subscripts"])
+    return len(set(result)) < len(result) and len(set(term)) == len(term) <= len(set(result))
 
 
 def contraction_of(op: Op) -> Contraction | None:

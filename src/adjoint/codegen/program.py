@@ -12,12 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.captures import GRAPHS, live_array, plain_graph, with_captures
 from adjoint.codegen.contractions import stages
 from adjoint.codegen.identities import without_identities
+from adjoint.codegen.lapack.expansions import Expansion, expansion
+from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
-from adjoint.graph.ir import Constant, Node
+from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
+
+EVALUATE: Any = object()
+"""In place of the value that a guard expects: where the operation is true, the call is left to
+evaluation."""
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 
@@ -72,11 +79,14 @@ class Program:
         self.arrays: list[Op] = []
         self.bound: list[np.ndarray[Any, Any]] = []
         self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
-        order = _ordered([*outputs, *(node for node, _ in guards)], set(inputs))
-        for node in order:
-            self._op_of[node] = self._translate(node)
+        self._refused: dict[Op, None] = {}
+        self._results_of: dict[Node, list[Op]] = {}
+        self._translate_all([*outputs, *(node for node, _ in guards)], set(inputs))
         self.outputs = [self._op_of[n] for n in outputs]
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
+        self.guards += [(op, EVALUATE) for op in self._refused]
+        self._drop_unused()
+        share_scans(self)
         self._drop_unused()
 
     @classmethod
@@ -99,6 +109,7 @@ class Program:
                 op.kind, inputs, op.params, op.shape, op.dtype,
                 primitive=op.primitive, value=op.value,
             )  # fmt: skip
+            copies[op].parts = op.parts
             if op.kind == "array":
                 made.arrays.append(copies[op])
         made.outputs = [copies[op] for op in wanted]
@@ -120,29 +131,91 @@ class Program:
         self.ops.append(op)
         return op
 
+    def add_input(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Op:
+        """One more input, after the others."""
+        op = self._after("input", (), {"index": len(self.inputs)}, shape, dtype)
+        op.value = False
+        self.inputs.append(op)
+        return op
+
+    def add_operation(self, kind: str, operands: tuple[Op, Op]) -> Op:
+        """An elementwise operation on two values of one type, after all others."""
+        return self._after(kind, operands, {}, operands[0].shape, operands[0].dtype)
+
+    def _after(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> Op:
+        last = max((op.number for op in self.ops), default=-1)
+        self.ops.append(Op(kind, inputs, params, shape, dtype, last + 1))
+        return self.ops[-1]
+
     def _input(self, node: Node, index: int) -> Op:
-        op = self._new("input", (), {"index": index}, node.type.shape, node.type.dtype)
+        dtype = node.type.dtype.newbyteorder("=")
+        op = self._new("input", (), {"index": index}, node.type.shape, dtype)
         op.value = node.type.weak
         self._op_of[node] = op
         return op
 
-    def _translate(self, node: Node) -> Op:
+    def _translate_all(self, wanted: Sequence[Node], known: set[Node]) -> None:
+        for node in _ordered(wanted, known):
+            name = node.primitive.name
+            if name == "custom_derivative" and self._inline(node):
+                continue
+            inputs, params = node.inputs, node.params
+            if name in GRAPHS:
+                inputs, params = with_captures(name, inputs, params)
+                for array in inputs:
+                    if array not in self._op_of:
+                        self._op_of[array] = self._constant(array)
+            self._op_of[node] = self._translate(node, inputs, params)
+
+    def _expanded(self, formula: Expansion, inputs: tuple[Op, ...]) -> Op:
+        """The formula of a primitive, in its place."""
+        self._op_of.update(zip(formula.inputs, inputs, strict=True))
+        refused = [] if formula.refused is None else [formula.refused]
+        self._translate_all([formula.output, *refused], set(formula.inputs))
+        self._refused.update(dict.fromkeys(self._op_of[node] for node in refused))
+        return self._op_of[formula.output]
+
+    def _inline(self, node: Node) -> bool:
+        """A custom function, operation by operation if it is plain NumPy."""
+        graph = plain_graph(node)
+        if graph is None:
+            return False
+        operands = [self._op_of[n] for n in node.inputs]
+        self._op_of.update(zip(graph.inputs, operands, strict=True))
+        self._translate_all(graph.outputs, set(graph.inputs))
+        self._results_of[node] = [self._op_of[n] for n in graph.outputs]
+        return True
+
+    def _translate(self, node: Node, operands: Sequence[Node], params: Any) -> Op:
         if not node.inputs and node.primitive.name in ("constant", "variable"):
             return self._constant(node)
-        inputs = tuple(self._op_of[n] for n in node.inputs)
         name = node.primitive.name
+        if name == "projection" and node.inputs[0] in self._results_of:
+            index: int = params["index"]
+            return self._results_of[node.inputs[0]][index]
+        inputs = tuple(self._op_of[n] for n in operands)
         if name in _IDENTITIES and inputs:
             return inputs[0]
+        formula = expansion(node)
+        if formula is not None:
+            return self._expanded(formula, inputs)
         if name == "reshape" and inputs[0].kind == "reshape":
             inputs = inputs[0].inputs
         if name == "einsum" and node.type.dtype.kind in "fib":
-            inputs, params = without_identities(inputs, node.params)
+            inputs, params = without_identities(inputs, params)
             return self._contraction(node.primitive, inputs, params)
         multiple = node.primitive.multiple_results
         return self._once(
             name,
             inputs,
-            node.params,
+            params,
             () if multiple else node.type.shape,
             np.dtype(object) if multiple else node.type.dtype,
             node.primitive,
@@ -166,6 +239,7 @@ class Program:
         live = list(inputs)
         for stage in stages(subscripts, extents):
             operands = tuple(live[n] for n in stage.operands)
+            operands = tuple(self._matching(o, operands) for o in operands)
             given: dict[str, Any] = {"subscripts": stage.subscripts}
             if stage.sizes:
                 given["sizes"] = stage.sizes
@@ -174,23 +248,32 @@ class Program:
             live.append(self._once("einsum", operands, given, shape, common, primitive))
         return live[-1]
 
+    def _matching(self, operand: Op, operands: tuple[Op, ...]) -> Op:
+        """A number in the dtype of what it multiplies."""
+        common = np.result_type(*(o.dtype for o in operands))
+        if operand.kind != "literal" or operand.dtype == common:
+            return operand
+        return self._literal(operand.value, common, False)
+
+    def _literal(self, number: Any, dtype: np.dtype[Any], weak: bool) -> Op:
+        key = ("literal", dtype, weak, repr(number))
+        if key not in self._made:
+            self._made[key] = self._new("literal", (), {"weak": weak}, (), dtype, value=number)
+        return self._made[key]
+
     def _constant(self, node: Node) -> Op:
         """A constant, or a variable of an inner transform that starts from a plain number."""
         value = node.value
         if value is None:
             raise InternalError(f"{node} has no value and is no input of the compiled function.")
-        held = _live(value, node.source if isinstance(node, Constant) else value)
+        held = live_array(node)
         if held is not None:
             key: Any = ("array", id(held))
             if key not in self._made:
                 self._made[key] = self._array(held)
             return self._made[key]
         number = value.item() if isinstance(value, np.ndarray | np.generic) else value
-        key = ("literal", node.type.dtype, node.type.weak, repr(number))
-        if key not in self._made:
-            weak = {"weak": node.type.weak}
-            self._made[key] = self._new("literal", (), weak, (), node.type.dtype, value=number)
-        return self._made[key]
+        return self._literal(number, node.type.dtype, node.type.weak)
 
     def _array(self, held: np.ndarray[Any, Any]) -> Op:
         dtype = held.dtype.newbyteorder("=")
@@ -221,27 +304,6 @@ def is_addressable(array: np.ndarray[Any, Any]) -> bool:
     size = array.dtype.itemsize
     regular = all(s % size == 0 for s in array.strides)
     return bool(array.flags.aligned and array.dtype.isnative and regular)
-
-
-def _live(value: Any, source: Any) -> Any:
-    """The array that a constant is read from at every call; None for a number.
-
-    That is the user's own array.  If the traced function has written to it since, then it is a
-    buffer of that function, and what was read from it is kept instead.
-    """
-    if not isinstance(value, np.ndarray):
-        return None
-    if isinstance(source, np.ndarray) and source.shape == value.shape:
-        same = source is value or _bytes_equal(source, value)
-        if same and (source.ndim or source.flags.writeable):
-            return source
-    return value if value.ndim else None
-
-
-def _bytes_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    if a.dtype != b.dtype:
-        return False
-    return a.tobytes() == b.tobytes()
 
 
 def _ordered(outputs: Iterable[Node], stop: set[Node]) -> list[Node]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import threading
@@ -17,7 +16,7 @@ from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.compilation.arguments import Arguments
 from adjoint.compilation.explain import describe_paths
 from adjoint.compilation.paths import Path
-from adjoint.compilation.segments import GuardFailed
+from adjoint.compilation.segments import GuardFailed, Refused
 from adjoint.graph.containers import flatten
 from adjoint.graph.tracing import require_callable
 
@@ -71,9 +70,13 @@ class Compiled(NativeCallable):
             # Inside another transform the function is traced with it.
             return self._function(*args, **kwargs)
         known = tuple(self._paths.get(arguments.key, ()))
-        with contextlib.suppress(GuardFailed):
+        try:
             return _run_one(known, arguments)
-        return self._new_path(arguments, args, kwargs, len(known))
+        except GuardFailed:
+            return self._new_path(arguments, args, kwargs, len(known))
+        except Refused:
+            # Evaluated, an error says what is wrong and where; no new path would do better.
+            return self._function(*args, **kwargs)
 
     def _new_path(
         self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any, tried: int
@@ -81,8 +84,12 @@ class Compiled(NativeCallable):
         key = arguments.key
         with self._lock:
             known = self._paths.get(key, [])
-            with contextlib.suppress(GuardFailed):
+            try:
                 return _run_one(known[tried:], arguments)  # what other threads made meanwhile
+            except GuardFailed:
+                pass
+            except Refused:
+                return self._function(*args, **kwargs)
             if key in self._given_up:
                 return self._function(*args, **kwargs)
             if len(known) >= MAX_PATHS:
@@ -104,8 +111,8 @@ class Compiled(NativeCallable):
         return self._function(*args, **kwargs)
 
     def explain(self) -> str:
-        """What was compiled: for each path its guards, loops, BLAS calls, FLOPs, bytes, arena and
-        compile time.
+        """What was compiled: for each path its guards, loops, calls of BLAS and LAPACK, FLOPs,
+        bytes, arena and compile time.
 
         >>> import adjoint as ad
         >>> square = ad.compile(lambda x: x * x)
@@ -137,11 +144,17 @@ class Compiled(NativeCallable):
 
 
 def _run_one(paths: Sequence[Path], arguments: Arguments) -> Any:
-    """The result by the newest path that these arguments take; `GuardFailed` if there is none."""
+    """The result by the newest path that these arguments take; `GuardFailed` if there is none, and
+    `Refused` if there is only one that leaves them to evaluation."""
+    failure: Exception = GuardFailed()
     for path in reversed(paths):
-        with contextlib.suppress(GuardFailed):
+        try:
             return path.run(arguments)
-    raise GuardFailed
+        except GuardFailed:
+            continue
+        except Refused as refused:
+            failure = refused  # perhaps before a guard of its own has failed
+    raise failure
 
 
 def has_parameter(f: Callable[..., Any], name: str) -> bool:
@@ -204,7 +217,9 @@ def compile(f: Callable[..., Any] | None = None, *, parallel: bool | None = None
     -------
     A `Compiled` function with the same arguments and results.  Branches on values are recorded as
     guards: a call that decides otherwise compiles its own path and keeps it beside the first.
-    Where an operation has no native form, NumPy computes it between native segments.
+    Where an operation has no native form, NumPy computes it between native segments; where a
+    matrix turns out singular, or a derivative does not exist, the call is evaluated and raises what
+    evaluation raises.
 
     ``fast(x, out=…)`` takes arrays nested like the result, copies or writes the results into them
     and returns them; they may overlap anything.  A call that raises has changed none of them.  A

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.kernel import Kernel
-from adjoint.codegen.program import Op, Program
-from adjoint.codegen.steps import Group, Loop, Product, Write
+from adjoint.codegen.lapack.factor import Factored
+from adjoint.codegen.lapack.table import work as matrix_work
+from adjoint.codegen.patterns import classify
+from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Write
 from adjoint.compilation.paths import Path
 from adjoint.graph.arraytype import ArrayType
 
@@ -29,7 +32,9 @@ def _describe(path: Path) -> list[str]:
     results = ", ".join(_type(op) for op in program.outputs)
     lines = [f"  ({types}) -> {results}"]
     lines += [
-        f"  guard: {_type(op)} from {op.kind} is {expected}" for op, expected in program.guards
+        f"  guard: {_type(op)} from {op.kind} is {expected}"
+        for op, expected in program.guards
+        if expected is not EVALUATE
     ]
     kernels = [path.kernel] if path.kernel is not None else []
     if path.segments is not None:
@@ -60,6 +65,8 @@ def _kernel(kernel: Kernel) -> list[str]:
             lines.append(f"  {where}: {', '.join(_root(r) for r in step.roots)}")
         elif isinstance(step, Product):
             lines.append(f"  BLAS gemm {step.op.params['subscripts']}: {_type(step.op)}")
+        elif isinstance(step, Routine):
+            lines.append(f"  {step.call.library} {_routine(step)}")
         elif isinstance(step, Loop):
             lines.append(f"  {step.op.kind} as a native loop or branch, with bodies")
             for inner in kernel.inner[step.op]:
@@ -68,6 +75,15 @@ def _kernel(kernel: Kernel) -> list[str]:
             lines.append(f"  {step.op.kind} into {_type(step.op)}")
     lines.append(f"  arena of {kernel.arena_bytes:,} bytes")
     return lines
+
+
+def _routine(step: Routine) -> str:
+    op, given = step.op, ", ".join(_type(i) for i in step.op.inputs)
+    names = f"{', '.join(step.call.names)}: " if step.call.names else ""
+    text = f"{names}{op.kind} of {given}"
+    if isinstance(step.call, Factored) and not step.call.first:
+        text += ", with the factors of an earlier step"
+    return text
 
 
 def _root(op: Op) -> str:
@@ -86,6 +102,8 @@ def _flops(program: Program) -> int:
                 extents.update(zip(term, i.shape, strict=True))
             work = int(np.prod(list(extents.values()), dtype=np.int64))
             total += work * (2 if len(op.inputs) > 1 else 1)
+        elif classify(op) == "routine":
+            total += matrix_work(op)
         elif op.kind not in ("input", "literal", "array"):
             total += op.size
     return total

@@ -12,14 +12,22 @@ import numpy as np
 
 from adjoint.codegen.control import work
 from adjoint.codegen.entry import Captured, Entry, OutArgument, Same, TypeSpec, build_entry
-from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.kernel import FAULT, Kernel
+from adjoint.codegen.lapack.table import work as matrix_work
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
-from adjoint.codegen.program import Program
+from adjoint.codegen.program import Op, Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
-from adjoint.compilation.segments import GuardFailed, Segments, is_host
+from adjoint.compilation.closed_forms import (
+    Decisions,
+    NotFinite,
+    in_closed_form,
+    not_finite,
+)
+from adjoint.compilation.segments import GuardFailed, Refused, Segments, is_host
 from adjoint.graph.binding import outward, variable
 from adjoint.graph.containers import unflatten
+from adjoint.graph.doubts import require_reasonless
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
@@ -66,14 +74,7 @@ class Path:
         self.takes_out = takes_out
         start = time.perf_counter()
         self.arguments = arguments
-        scope = Scope("compile(f)", records=True)
-        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
-        with scope:
-            args, kwargs = arguments.rebuild(data)
-            self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
-            guards = _scalar_guards(scope.decisions or [])
-        self.first = self.outputs.tree([_as_result(result_value(n)) for n in self.outputs.nodes])
-        self.program = Program([t.node for t in data], self.outputs.nodes, guards)
+        self.program, self.outputs = self._trace(f)
         self.captured = [Captured(op.value) for op in self.program.arrays]
         self.trace_seconds = time.perf_counter() - start
         self.kernel: Kernel | None = None
@@ -82,6 +83,57 @@ class Path:
         with _no_collection():
             self._build(fallback)
         self.compile_seconds = time.perf_counter() - start - self.trace_seconds
+        nodes = self.outputs.nodes
+        known = all(n.value is not None for n in nodes)
+        self.first = (
+            self.outputs.tree([_as_result(result_value(n)) for n in nodes])
+            if known
+            else self._first_result(f)
+        )
+
+    def _first_result(self, f: Callable[..., Any]) -> Any:
+        """The result of a call whose values were symbols while it was traced."""
+        try:
+            return self.run(self.arguments)
+        except Refused:
+            args, kwargs = self.arguments.rebuild([self.arguments.leaves[i] for i in
+                                                   self.arguments.data])  # fmt: skip
+            return f(*args, **kwargs)
+
+    def _trace(self, f: Callable[..., Any]) -> tuple[Program, Outputs]:
+        """What f does with arguments of this kind.
+
+        Derivatives in full are symbols at first, so that they are simplified.  If f decides
+        something by their values, or if that makes nothing simpler, they are computed.
+        """
+        scope = Scope("compile(f)", records=True, symbolic=True)
+        try:
+            return self._trace_in(scope, f)
+        except NotFinite:
+            return self._trace_in(Scope("compile(f)", records=True), f, only_otherwise=True)
+        except Exception:
+            if not scope.has_symbols:
+                raise
+            return self._trace_in(Scope("compile(f)", records=True), f)
+
+    def _trace_in(
+        self, scope: Scope, f: Callable[..., Any], only_otherwise: bool = False
+    ) -> tuple[Program, Outputs]:
+        """With ``only_otherwise`` the path is for arguments that are not all finite."""
+        arguments = self.arguments
+        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
+        with scope:
+            args, kwargs = arguments.rebuild(data)
+            outputs = Outputs(f(*args, **kwargs), "compile(f)")
+            inputs = [t.node for t in data]
+            nodes = outputs.nodes
+            assumed: Decisions = []
+            if scope.has_symbols:
+                nodes, assumed = in_closed_form(scope, inputs, nodes)
+            elif only_otherwise:
+                assumed = not_finite(scope, inputs, nodes)
+            guards = _scalar_guards([*(scope.decisions or []), *assumed])
+        return Program(inputs, nodes, guards), outputs
 
     def _build(self, fallback: Callable[..., Any]) -> None:
         opt_level = _opt_level(self.program)
@@ -134,7 +186,8 @@ class Path:
         return [] if self.entry is None else [self.entry.module]
 
     def run(self, arguments: Arguments) -> Any:
-        """The result for arguments with this key; raises `GuardFailed` for another path."""
+        """The result for arguments with this key; raises `GuardFailed` for another path, and
+        `Refused` where the call has to be evaluated."""
         data = [arguments.leaves[i] for i in arguments.data] + self.program.bound
         shapes = (op.shape for op in self.program.inputs[len(arguments.data) :])
         kept = all(x.shape == shape for x, shape in zip(self.program.bound, shapes, strict=True))
@@ -146,8 +199,9 @@ class Path:
         raw = self.entry.raw
         arrays = [canonical(x, op.dtype) for x, op in zip(data, self.program.inputs, strict=True)]
         results = raw.empty_outputs()
-        if raw(arrays, results):
-            raise GuardFailed
+        code = raw(arrays, results)
+        if code:
+            raise Refused if code == FAULT else GuardFailed
         return self.outputs.tree([r if r.shape else r[()] for r in results])
 
 
@@ -160,7 +214,11 @@ def _snapshot(leaf: Any) -> Any:
 
 
 def _as_result(value: Any) -> Any:
-    """A result as native code returns it: numbers are NumPy's, arrays the caller's own."""
+    """A result as native code returns it: numbers are NumPy's, arrays the caller's own.
+
+    Raises if it has a NaN for which a rule left a reason, as a derivative does when it returns.
+    """
+    require_reasonless(value)
     if isinstance(value, np.ndarray) and value.shape:
         return value.copy() if value.base is not None or not value.flags.writeable else value
     return np.asarray(value)[()]
@@ -243,5 +301,10 @@ def _opt_level(program: Program) -> int:
 
 def _long(program: Program) -> bool:
     """Whether a call lasts long enough that other threads should run meanwhile."""
-    total = sum(work(op) if classify(op) == "control" else op.size for op in program.ops)
+    total = sum(_work(op) for op in program.ops)
     return total > 20_000
+
+
+def _work(op: Op) -> int:
+    role = classify(op)
+    return work(op) if role == "control" else matrix_work(op) if role == "routine" else op.size

@@ -12,7 +12,7 @@ from adjoint.graph import registry
 from adjoint.graph.arraytype import ArrayType, describe, type_of
 from adjoint.graph.ir import NO_PARAMS, Constant, Node
 from adjoint.graph.primitive import Primitive, install_bind
-from adjoint.graph.scope import NO_SCOPES, Scope
+from adjoint.graph.scope import NO_SCOPES, Scope, recorder
 from adjoint.graph.sites import current_site, here
 from adjoint.graph.tracer import TracedArray, TracedScalar, Tracer, check_alive, wrap
 
@@ -96,6 +96,13 @@ def bind(primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
             inputs.append(None)
     if not traced:
         return primitive.evaluate(*values, **params)
+    if None in inputs:
+        looking = recorder()
+        if looking is not None:
+            for i, value in enumerate(values):
+                if inputs[i] is None and is_changeable(value):
+                    inputs[i] = captured(value, looking)
+                    scopes = scopes.union(looking.only)
     result = _evaluate(primitive, values, params) if concrete else None
     if scopes is NO_SCOPES:
         # Nothing here depends on a variable: the result is a constant that can be written to.
@@ -172,6 +179,31 @@ def constant(value: Any, snapshot: bool = False) -> Node:
     node = Constant(LITERAL, (), NO_PARAMS, value, NO_SCOPES, None)
     node.source = source
     return node
+
+
+def is_changeable(value: Any) -> bool:
+    """Whether a plain operand is an array that its owner may write to between two calls."""
+    return type(value) is np.ndarray and (value.ndim > 0 or value.flags.writeable)
+
+
+def captured(value: Any, scope: Scope) -> Node:
+    """A node for an array that a function closes over while its calls are recorded: an input like
+    any other, so whatever rules compute from it is recorded too."""
+    node = constant(value, True)
+    node.scopes = scope.only
+    return node
+
+
+def lifted(value: Any) -> Any:
+    """A plain array as an input of the scope that records calls, if there is one."""
+    scope = recorder() if is_changeable(value) else None
+    return value if scope is None else wrap(captured(value, scope))
+
+
+def recorded(value: Any) -> Any:
+    """Any plain operand as an input of the scope that records calls, if there is one."""
+    scope = None if isinstance(value, Tracer) else recorder()
+    return value if scope is None else wrap(captured(value, scope))
 
 
 def variable(scope: Scope, outer: Any, type_: ArrayType | None = None) -> Tracer:

@@ -9,15 +9,20 @@ depends on it: that value has escaped.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from adjoint.graph.doubts import forget_reasons
 
 if TYPE_CHECKING:
     from adjoint.graph.ir import Node
 
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _OBJECTS_NOTE = (
     "  if an array of traced numbers, np.array([u, v]), went into this function,\n"
@@ -39,10 +44,13 @@ _NOTES = {
 
 
 class _Open(threading.local):
-    """The scopes around user code that this thread has opened, innermost last."""
+    """The scopes around user code that this thread has opened, innermost last; and whether rules
+    are being applied, which is not the user's code."""
 
     def __init__(self) -> None:
         self.scopes: list[weakref.ref[Scope]] = []
+        self.recording = 0
+        self.applying_rules = False
 
 
 _open = _Open()
@@ -62,6 +70,43 @@ def is_tracing() -> bool:
     return False
 
 
+def recorder() -> Scope | None:
+    """The innermost scope that keeps what this thread's user code does, for running it again.
+
+    None while rules are applied: arrays that they make are no inputs.
+    """
+    if not _open.recording or _open.applying_rules:
+        return None
+    for reference in reversed(_open.scopes):
+        scope = reference()
+        if scope is not None and scope.decisions is not None and not scope.closed:
+            return scope
+    return None
+
+
+class rules_run:
+    """Context, and decorator: what runs here are rules of a transform, or (False) user code."""
+
+    def __init__(self, rules: bool = True) -> None:
+        self.rules = rules
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(_open.applying_rules)
+        _open.applying_rules = self.rules
+
+    def __exit__(self, *error: object) -> None:
+        _open.applying_rules = self.before.pop()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def within(*args: P.args, **kwargs: P.kwargs) -> R:
+            with rules_run(self.rules):
+                return function(*args, **kwargs)
+
+        return within
+
+
 class Scope:
     """One call of a transform.
 
@@ -70,6 +115,7 @@ class Scope:
     name: the public function that opened the scope, for messages.
     abstract: why its variables have no values (empty if they have).
     records: keep each decision that Python code takes on a traced value, for guards.
+    symbolic: the unit arrays of a Jacobian are deltas of unknown value, to be simplified.
     internal: opened by a rule rather than around user code; constants need no snapshot then.
     """
 
@@ -78,16 +124,26 @@ class Scope:
         "abstract",
         "closed",
         "decisions",
+        "has_symbols",
         "internal",
         "name",
         "only",
         "sets",
+        "symbolic",
     )
 
     def __init__(
-        self, name: str, *, abstract: str = "", records: bool = False, internal: bool = False
+        self,
+        name: str,
+        *,
+        abstract: str = "",
+        records: bool = False,
+        internal: bool = False,
+        symbolic: bool = False,
     ) -> None:
         self.name = name
+        self.symbolic = symbolic
+        self.has_symbols = False
         self.abstract = abstract
         self.internal = internal
         self.closed = False
@@ -98,9 +154,12 @@ class Scope:
             if not is_tracing():
                 forget_reasons()
             _open.scopes.append(weakref.ref(self))
+            _open.recording += records
 
     def close(self) -> None:
         """End the scope: values that depend on it may no longer be used by user code."""
+        if not self.closed and self.decisions is not None:
+            _open.recording = max(0, _open.recording - 1)
         self.closed = True
         for scopes in self.sets:
             scopes.dead = True

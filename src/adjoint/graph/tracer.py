@@ -288,9 +288,10 @@ def decide(tracer: Tracer, read: Callable[[Any], Any], what: str) -> Any:
     node = tracer.node
     check_alive(tracer)
     if node.value is None:
-        scope = next(s for s in node.scopes.members if s.abstract)
+        reasons = (s.abstract for s in node.scopes.members if s.abstract)
+        reason = next(reasons, "it is a symbol while a derivative is brought into closed form")
         raise AbstractValueError(
-            f"{what} needs the value of a traced {node.type}, but {scope.abstract}.",
+            f"{what} needs the value of a traced {node.type}, but {reason}.",
             where=here(),
             hint="use np.where(condition, a, b) for a choice between values, or "
             "ad.cond(condition, f, g, x) for a choice between computations.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from adjoint.errors import ArgumentError, DtypeError, ShapeMismatchError
 from adjoint.graph.arraytype import ArrayType, describe
-from adjoint.graph.binding import constant, outward, variable
+from adjoint.graph.binding import constant, lifted, outward, variable
 from adjoint.graph.containers import flatten, numeric_leaf, unflatten
 from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
@@ -103,7 +103,7 @@ def matching(value: Any, type_: ArrayType, called: str, what: str) -> Any:
     if operand.shape != type_.shape:
         raise ShapeMismatchError(f"{called} needs {what} of type {type_}; got {describe(operand)}.")
     if operand.dtype == type_.dtype:
-        return operand
+        return lifted(operand)
     if operand.dtype.kind == "c" and type_.dtype.kind != "c":
         raise DtypeError(f"{called} needs {what} of type {type_}; got {describe(operand)}.")
-    return operand.astype(type_.dtype)
+    return lifted(operand.astype(type_.dtype))

@@ -104,7 +104,14 @@ class Elementwise(Primitive):
             raise MissingRuleError(
                 f"{self.name} has no derivative with respect to operand {position}: {rule}."
             )
-        return rule if isinstance(rule, int) else rule(*operands, out)
+        if isinstance(rule, int):
+            return rule
+        try:
+            return rule(*operands, out)
+        except ZeroDivisionError:
+            # Python's own numbers raise where NumPy's give the infinity that is meant.
+            found = rule(*(np.float64(o) if type(o) in (int, float) else o for o in operands), out)
+            return found.item() if isinstance(found, np.generic) else found
 
     def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
         shape = np.broadcast_shapes(*(t.shape for t in types))

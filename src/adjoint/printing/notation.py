@@ -48,7 +48,7 @@ from adjoint.simplify.expression import (
     split,
     walk,
 )
-from adjoint.simplify.reading import is_log_det
+from adjoint.simplify.linear_algebra import is_log_det
 
 LETTERS = "ijklpqrstuvwabcdefgh"
 HALF = Fraction(1, 2)

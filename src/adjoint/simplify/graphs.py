@@ -14,27 +14,38 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.binding import as_tracer
-from adjoint.graph.ir import Graph, Node
+from adjoint.graph.ir import Constant, Graph, Node
 from adjoint.graph.tracer import wrap
 from adjoint.graph.typecheck import check_graph
+from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
 from adjoint.simplify.expression import Expr, symbol
-from adjoint.simplify.reading import read
+from adjoint.simplify.reading import ROWS, read
 from adjoint.simplify.rebuild import evaluate
 from adjoint.simplify.rewrite import rewrite
+
+FOR_ALL_NUMBERS = {
+    name: ROWS[name]
+    for name in ("einsum", "add", "subtract", "negative", "multiply", "square", "reshape",
+                 "getitem", "projection")
+} | switches.ROWS  # fmt: skip
+"""Primitives whose normal form holds for all finite numbers."""
 
 
 @dataclass(frozen=True)
 class Simplified:
     """A graph and what simplification did to its cost.
 
-    ``graph`` is the one given, unchanged, if nothing became cheaper.
+    ``graph`` is the one given, unchanged, if nothing became cheaper.  ``taken_as_known`` are arrays
+    from outside whose values were used, because all their elements are one number or they are
+    identities; of other arrays only the types.
     """
 
     graph: Graph
     before: Cost
     after: Cost
+    taken_as_known: tuple[Constant, ...] = ()
 
     def __str__(self) -> str:
         return f"before: {self.before}\nafter:  {self.after}"
@@ -62,8 +73,13 @@ def simplify_graph(graph: Graph) -> Simplified:
     if not graph.nodes or not all(map(_is_plain, graph.nodes)):
         return Simplified(graph, before, before)
     known = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(graph.inputs)}
-    outer = {n: symbol(f"c{k}", n.type.shape, n) for k, n in enumerate(graph.captured) if n.inputs}
-    results = read(graph.outputs, known | outer, exact_only=True)
+    outside = (*graph.captured, *(n for n in graph.nodes if isinstance(n, Constant)))
+    outer = {
+        n: symbol("c", n.type.shape, _origin(n))
+        for k, n in enumerate(outside)
+        if n.inputs or not _is_known(n)
+    }
+    results = read(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
     results = cheapest(results)
     after = cost_of(results)
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
@@ -74,7 +90,8 @@ def simplify_graph(graph: Graph) -> Simplified:
     if any(_type(n) != _type(o) for n, o in zip(nodes, graph.outputs, strict=True)):
         return Simplified(graph, before, before)
     check_graph(nodes, "simplification")
-    return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after)
+    taken = (n for n in outside if isinstance(n, Constant) and _is_array(n) and _is_known(n))
+    return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after, tuple(taken))
 
 
 def cheapest(results: Sequence[Expr]) -> list[Expr]:
@@ -84,11 +101,40 @@ def cheapest(results: Sequence[Expr]) -> list[Expr]:
     return min((plain, other), key=lambda r: (cost_of(r).flops, cost_of(r).bytes))
 
 
+def _origin(node: Node) -> Any:
+    """What two nodes have in common if they stand for one array, unchanged since."""
+    if not isinstance(node, Constant) or not _is_array(node):
+        return node
+    return node.source if np.array_equal(node.source, node.value, equal_nan=True) else node
+
+
+def _is_array(node: Constant) -> bool:
+    """Whether a constant can change: an array, and not a number."""
+    source = node.source
+    return isinstance(source, np.ndarray) and bool(source.ndim or source.flags.writeable)
+
+
+def _is_known(node: Node) -> bool:
+    """Whether a constant is read by its value: a number, a uniform array, an identity."""
+    if not isinstance(node, Constant) or not _is_array(node):
+        return True
+    value = np.asarray(node.value)
+    if value.dtype.kind == "O" or not value.ndim or not value.size:
+        return False
+    return bool(np.all(value == value.flat[0])) or _is_identity(value)
+
+
+def _is_identity(value: Any) -> bool:
+    matrix = value.squeeze()
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        return False
+    return bool(np.array_equal(matrix, matrix[0, 0] * np.eye(len(matrix))))
+
+
 def _is_plain(node: Node) -> bool:
-    """Real arrays of double precision, whose numbers promote as Python's do, and what is decided
-    from them."""
+    """Real arrays, and what is decided from them."""
     types = node.types if node.primitive.multiple_results else (node.type,)
-    return all(t.dtype == np.float64 or t.dtype.kind in "bi" for t in types)
+    return all(t.dtype.kind in "fbi" for t in types)
 
 
 def _type(node: Node) -> tuple[object, ...]:

@@ -17,10 +17,9 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
-from adjoint.simplify.einstein import add, elementwise, power, product, scale, times, transpose
+from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
 from adjoint.simplify.exact import ONE, exact
 from adjoint.simplify.expression import (
-    Apply,
     Expr,
     Factor,
     Symbol,
@@ -60,12 +59,12 @@ def read(
     outputs: Sequence[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
-    exact_only: bool = False,
+    rows: Mapping[str, Reader] = ROWS,
 ) -> list[Expr]:
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
-    arrays from outside.  With ``exact_only`` nothing is read that holds under a condition."""
+    arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
+    condition."""
     found: dict[Node, Expr] = dict(known)
-    rows = {k: r for k, r in ROWS.items() if k in EXACT} if exact_only else ROWS
     for node in _ordered(outputs, found):
         found[node] = _read_node(node, found, name_of, rows)
     return [found[n] for n in outputs]
@@ -94,6 +93,10 @@ def _read_node(
         return found[node.inputs[0]]
     args = tuple(found[n] for n in node.inputs)
     reader = rows.get(node.primitive.name)
+    if rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH:
+        reader = None  # what is counted keeps its type
+    if rows is not ROWS and node.primitive.name in ARITHMETIC:
+        args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
     if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
@@ -101,14 +104,44 @@ def _read_node(
     if isinstance(node.primitive, Elementwise) and len(args) == 1 and rows is ROWS:
         return elementwise(node.primitive, args[0])
     shape = () if node.primitive.multiple_results else node.type.shape
+    if rows is not ROWS:
+        pairs = zip(node.inputs, args, strict=True)
+        args = tuple(_typed(n) if _is_whole(n) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
 
 
-EXACT = frozenset((
-    "einsum", "add", "subtract", "negative", "multiply", "square", "reshape", "getitem",
-    "projection",
+TRUTH = frozenset((
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
+    "isfinite", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
+    "bitwise_or", "invert",
 ))  # fmt: skip
-"""Primitives whose normal form holds for all finite numbers."""
+"""Primitives that answer a question for each element."""
+
+
+ARITHMETIC = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
+))  # fmt: skip
+"""Primitives whose operands may be multiplied and summed in another order."""
+
+
+def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
+    """An operand of a float operation as floats: the sum of truth values is a truth value."""
+    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_float(node):
+        return e
+    return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
+
+
+def _is_float(node: Node) -> bool:
+    return node.primitive.multiple_results or node.type.dtype.kind == "f"
+
+
+def _is_whole(node: Node) -> bool:
+    return not node.inputs and node.value is not None and node.type.dtype.kind in "iub"
+
+
+def _typed(node: Node) -> Expr:
+    """An integer or a truth value from outside, which a number would make a float."""
+    return symbol("", node.type.shape, node, node.value)
 
 
 def _is_real(node: Node) -> bool:
@@ -365,55 +398,7 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
 
 
-# -- linear algebra, for reading -------------------------------------------------------------------
-
-
-@reads("inv")
-def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    return inverse(args[0]) if args[0].rank == 2 else None
-
-
-def inverse(e: Expr) -> Expr:
-    """A⁻¹ as an operand of products."""
-    found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
-    flipped = transpose(e)
-    # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.
-    if flipped.serial < e.serial:
-        found = transpose(raw_apply(PRIMITIVES["inv"], (flipped,), {}, flipped.shape))
-    return found
-
-
-@reads("solve")
-def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    a, b = args
-    if a.rank != 2 or b.rank != 2:
-        return None
-    sizes = {0: a.shape[0], 1: a.shape[1], 2: b.shape[1]}
-    return product(ONE, [(inverse(a), (0, 1)), (b, (1, 2))], (0, 2), sizes)
-
-
-@reads("cofactor")
-def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    """det(A) A⁻ᵀ, where A has an inverse."""
-    if len(args) != 1 or args[0].rank != 2:
-        return None
-    (a,) = args
-    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
-    return times(spread(det, a.shape), transpose(inverse(a)))
-
-
 @reads("projection")
 def _projection(args: tuple[Expr, ...], node: Node) -> Expr:
     shape = node.type.shape
     return raw_apply(PROJECTION, args, node.params, shape)
-
-
-def is_log_det(e: Expr) -> bool:
-    """log |det A|, which is a part of slogdet."""
-    return (
-        isinstance(e, Apply)
-        and e.primitive is PROJECTION
-        and isinstance(e.args[0], Apply)
-        and e.args[0].name == "slogdet"
-        and e.params["index"] == 1
-    )

@@ -6,6 +6,7 @@ nodes.  Contractions are multiplied pair by pair, in the cheapest order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -64,7 +65,7 @@ def _value(e: Expr, done: Mapping[Expr, Any]) -> Any:
     if isinstance(e, Symbol):
         return e.value
     assert isinstance(e, Apply)
-    args = [done[a] for a in e.args]
+    args = [1.0 * done[a] if number_of(a) is not None else done[a] for a in e.args]
     if e.primitive is PROJECTION:
         return args[0][e.params["index"]]
     if all(isinstance(a, np.ndarray | np.generic | int | float) for a in args):
@@ -100,15 +101,33 @@ def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
 
 def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
     factors = [(done[f], labels) for f, labels in e.factors]
-    if factors and all(labels in ((), e.out) for _, labels in factors) and _distinct(e.out):
+    full = any(labels == e.out for _, labels in factors) and _distinct(e.out)
+    if full and all(labels in ((), e.out) for _, labels in factors):
         result = factors[0][0]
         for value, _ in factors[1:]:
             result = result * value
     else:
-        result = _contraction(e, [v for v, _ in factors])
-    if e.coefficient == 1:
-        return result
-    return -result if e.coefficient == -1 else result * plain(e.coefficient)
+        values = [v for v, _ in factors]
+        small = _smallest(e)
+        if small is not None:
+            # Before the result is spread over deltas and broadcasts, there is less to multiply.
+            values[small] = _scaled(e.coefficient, values[small])
+            return _contraction(e, values)
+        result = _contraction(e, values)
+    return _scaled(e.coefficient, result)
+
+
+def _scaled(c: Coefficient, value: Any) -> Any:
+    if c == 1:
+        return value
+    return -value if c == -1 else value * plain(c)
+
+
+def _smallest(e: Term) -> int | None:
+    """The factor that has fewest elements, if those are fewer than the result has."""
+    sizes = [math.prod(f.shape) for f, _ in e.factors]
+    least = min(sizes, default=0)
+    return sizes.index(least) if sizes and least < math.prod(e.shape) else None
 
 
 def _distinct(labels: Labels) -> bool:
@@ -119,7 +138,7 @@ def _contraction(e: Term, values: list[Any]) -> Any:
     """Pairs in the cheapest order; deltas and broadcasts in the last step."""
     terms: list[Labels] = [labels for _, labels in e.factors]
     if not terms:
-        terms, values = [()], [1]
+        terms, values = [()], [1.0]
     names = _names(e)
     for i, j in pairwise(e)[0]:
         rest = [t for k, t in enumerate(terms) if k not in (i, j)]

@@ -10,11 +10,12 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node, reachable
 from adjoint.graph.primitive import Hole
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.typecheck import after_transform
 from adjoint.transforms.walk import Operands
 
 
+@rules_run()
 def batch(
     outputs: Sequence[Node], values: Mapping[Node, Any], size: int, scope: Scope
 ) -> list[Any]:
@@ -56,6 +57,7 @@ def _repeat(value: Any, size: int) -> Any:
     return np.broadcast_to(value, (size, *np.shape(value)))
 
 
+@rules_run()
 def replay(outputs: Sequence[Node], values: Mapping[Node, Any], scope: Scope) -> list[Any]:
     """Applies the graph again, to other operands for its variables."""
     operand = Operands(scope)

@@ -9,11 +9,12 @@ import numpy as np
 
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node, reachable
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.typecheck import after_transform
 from adjoint.transforms.walk import Operands
 
 
+@rules_run()
 def pushforward(
     outputs: Sequence[Node], tangents: Mapping[Node, Any], scope: Scope
 ) -> list[Any | None]:

@@ -17,7 +17,7 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION, variable
 from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Hole
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.typecheck import after_transform
 from adjoint.primitives.indexing import fit_shape
@@ -323,6 +323,7 @@ def _zeros_are_masks(cts: Sequence[Any], lives: Sequence[Any]) -> bool:
     return bool(pairs)
 
 
+@rules_run()
 def pullback(
     seeds: Sequence[tuple[Node, Any]],
     targets: Sequence[Node],

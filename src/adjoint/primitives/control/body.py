@@ -41,7 +41,7 @@ def as_node(value: Any) -> Node:
 
 def _is_operand(node: Node) -> bool:
     """Whether a captured node is an operand; numbers and index arrays stay constants."""
-    if isinstance(node, Constant):
+    if isinstance(node, Constant) and node.scopes is NO_SCOPES:
         value = node.value
         return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "fc"
     return any(not s.closed for s in node.scopes.members)

@@ -9,8 +9,10 @@ import numpy as np
 
 from adjoint.errors import AdjointError, MissingRuleError
 from adjoint.graph.arraytype import ArrayType
+from adjoint.graph.binding import recorded
+from adjoint.graph.ir import Graph
 from adjoint.graph.registry import register
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.tracer import Tracer
 from adjoint.primitives.control.body import ControlPrimitive, as_node, own, unknowns
 
@@ -42,7 +44,9 @@ class Rules:
         jvp: Callable[[Arrays, Arrays], list[Any]] | None,
         pull: Callable[[Arrays, Arrays], list[Any]] | None,
     ) -> None:
-        self.name, self.call, self.jvp, self.pull = name, call, jvp, pull
+        self.name, self.call = name, rules_run(False)(call)
+        self.jvp = None if jvp is None else _users(jvp)
+        self.pull = None if pull is None else _users(pull)
         self.known: dict[tuple[ArrayType, ...], tuple[ArrayType, ...]] = {}
         self.identity: Any = None
 
@@ -55,12 +59,21 @@ class Rules:
         return found
 
     def _traced(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...] | None:
+        graph = self.graph(operands)
+        if graph is None:
+            return None
+        return tuple(n.type._replace(weak=False) for n in graph.outputs)
+
+    def graph(self, operands: tuple[ArrayType, ...]) -> Graph | None:
+        """The function as a graph; None if it is not plain NumPy, and has to be called."""
         with Scope(self.name, abstract=_REASON, internal=True) as scope, np.errstate(all="ignore"):
             try:
-                results = self.call(*unknowns(scope, operands))
+                variables = unknowns(scope, operands)
+                starts = [v.node for v in variables]  # the function may write to its arguments
+                results = self.call(*variables)
             except Exception:
-                return None  # it is not plain NumPy: it has to be called to be known
-            return tuple(as_node(r).type._replace(weak=False) for r in results)
+                return None
+            return Graph(scope, starts, [as_node(r) for r in results])
 
     def _probed(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
         with np.errstate(all="ignore"):
@@ -75,6 +88,17 @@ class Rules:
                     hint="write it in NumPy functions that can be traced, or accept ones.",
                 ) from error
         return tuple(as_node(r).type._replace(weak=False) for r in results)
+
+
+def _users(rule: Callable[[Arrays, Arrays], list[Any]]) -> Callable[[Arrays, Arrays], list[Any]]:
+    """A rule that the user wrote: arrays that it closes over are inputs, and what it computes from
+    them and from tangents is recorded, even of tangents that are plain numbers."""
+
+    @rules_run(False)
+    def apply_rule(operands: Arrays, vectors: Arrays) -> list[Any]:
+        return rule(operands, [None if v is None else recorded(v) for v in vectors])
+
+    return apply_rule
 
 
 class Custom(ControlPrimitive):

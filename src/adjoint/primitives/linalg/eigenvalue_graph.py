@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.binding import PROJECTION, VARIABLE, outward
-from adjoint.graph.ir import Node
+from adjoint.graph.ir import Constant, Node
 from adjoint.graph.tracer import Tracer, wrap
 from adjoint.primitives.scalar import Elementwise
 
@@ -58,6 +58,11 @@ def _between(g: Node, w: Node) -> list[Node]:
     return sorted(seen, key=lambda n: n.serial)
 
 
+def _is_constant(node: Node) -> bool:
+    """Whether a node is an array or a number from outside, also where such arrays are inputs."""
+    return isinstance(node, Constant) or not node.scopes.members
+
+
 def depends_only_on(g: Any, w: Any) -> bool:
     """Whether g is made of w and constants alone."""
     if not isinstance(g, Tracer) or not isinstance(w, Tracer):
@@ -65,10 +70,10 @@ def depends_only_on(g: Any, w: Any) -> bool:
     target = stands_for(w.node)
     known: set[Node] = set()
     for node in _between(g.node, target):
-        if _is_same(node, target) or not node.scopes.members:
+        if _is_same(node, target) or _is_constant(node):
             known.add(node)
         elif node.inputs and not (node.primitive is VARIABLE and _own_scope(node)):
-            made_of_known = all(n in known or not n.scopes.members for n in node.inputs)
+            made_of_known = all(n in known or _is_constant(n) for n in node.inputs)
             known.update((node,) if made_of_known else ())
     return g.node in known
 

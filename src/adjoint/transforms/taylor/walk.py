@@ -24,7 +24,7 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION, variable
 from adjoint.graph.ir import Node, reachable
 from adjoint.graph.primitive import Primitive
-from adjoint.graph.scope import Scope
+from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.typecheck import after_transform
 from adjoint.transforms.taylor.series import (
@@ -43,6 +43,7 @@ Memory = dict[Any, tuple[Any, Any, Any]]
 have their identity."""
 
 
+@rules_run()
 def series_of(
     outputs: Sequence[Node], given: Mapping[Node, Series], order: int, scope: Scope
 ) -> list[Series]:

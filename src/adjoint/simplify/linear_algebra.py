@@ -1,0 +1,56 @@
+"""Linear algebra as expressions: inverses are operands of products, so that laws can see them."""
+
+from __future__ import annotations
+
+from adjoint.graph.binding import PROJECTION
+from adjoint.graph.ir import Node
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.simplify.einstein import product, times, transpose
+from adjoint.simplify.exact import ONE
+from adjoint.simplify.expression import Apply, Expr, raw_apply
+from adjoint.simplify.reading import reads, spread
+
+
+@reads("inv")
+def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    return inverse(args[0]) if args[0].rank == 2 else None
+
+
+def inverse(e: Expr) -> Expr:
+    """A⁻¹ as an operand of products."""
+    found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
+    flipped = transpose(e)
+    # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.
+    if flipped.serial < e.serial:
+        found = transpose(raw_apply(PRIMITIVES["inv"], (flipped,), {}, flipped.shape))
+    return found
+
+
+@reads("solve")
+def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    a, b = args
+    if a.rank != 2 or b.rank != 2:
+        return None
+    sizes = {0: a.shape[0], 1: a.shape[1], 2: b.shape[1]}
+    return product(ONE, [(inverse(a), (0, 1)), (b, (1, 2))], (0, 2), sizes)
+
+
+@reads("cofactor")
+def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """det(A) A⁻ᵀ, where A has an inverse."""
+    if len(args) != 1 or args[0].rank != 2:
+        return None
+    (a,) = args
+    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
+    return times(spread(det, a.shape), transpose(inverse(a)))
+
+
+def is_log_det(e: Expr) -> bool:
+    """log |det A|, which is a part of slogdet."""
+    return (
+        isinstance(e, Apply)
+        and e.primitive is PROJECTION
+        and isinstance(e.args[0], Apply)
+        and e.args[0].name == "slogdet"
+        and e.params["index"] == 1
+    )

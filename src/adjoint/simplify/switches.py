@@ -1,0 +1,199 @@
+"""Choices leave alone what they do not choose among: where(c, u v, 0) = where(c, u, 0) v.
+
+A row of zeros and ones chooses among the rows of a matrix; the index of its columns has nothing to
+do with it.  Taken out of the choice, deltas and factors of low rank meet the other factors of a
+product, as the tangents of a network of rectified layers have to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adjoint.graph.ir import Node
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.simplify.cleanup import as_term, factored
+from adjoint.simplify.einstein import add, product, without_broadcast
+from adjoint.simplify.exact import ONE
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Factor,
+    Power,
+    Sum,
+    Symbol,
+    Term,
+    number,
+    number_of,
+    raw_apply,
+    walk,
+)
+from adjoint.simplify.reading import TRUTH, Reader, spread
+
+_BOUNDED = frozenset((
+    "maximum", "minimum", "fmax", "fmin", "clip", "max", "min", "absolute", "negative", "tanh",
+    "sin", "cos", "arctan", "expit", "erf", "arcsinh", "sign",
+))  # fmt: skip
+"""Functions that are finite wherever their operands are."""
+
+
+def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """where(c, a, b) with everything outside that c does not choose; None if that is nothing."""
+    shape = node.type.shape
+    branches = zip(args[1:], node.inputs[1:], strict=True)
+    if any(n.type.dtype.kind != "f" and not is_number(e) for e, n in branches):
+        return None
+    c, a, b = (spread(e, shape) for e in args)
+    if number_of(b) == 0:
+        return _chosen(c, a, first=True)
+    if number_of(a) == 0:
+        return _chosen(c, b, first=False)
+    parts = _chosen(c, a, first=True), _chosen(c, b, first=False)
+    return None if parts[0] is None or parts[1] is None else add([parts[0], parts[1]])
+
+
+def quotient(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """(u v) / w = (u / w) v for a v that has indices which w does not have."""
+    a, b = (spread(e, node.type.shape) for e in args)
+    divisor, kept = without_broadcast(b)
+    view = _factors(a)
+    own = tuple(view.out[k] for k in kept)
+    inside, outside = _split(view, own, finite=False)
+    if not outside and len(set(view.out)) == len(view.out):
+        return None
+    labels, (numerator,) = _inside(view, own, inside)
+    sizes = {i: view.sizes[i] for i in labels}
+    below = product(ONE, [(divisor, own)], labels, sizes)
+    made = raw_apply(PRIMITIVES["divide"], (numerator, below), {}, numerator.shape)
+    return _together(view, [*outside, (made, labels)])
+
+
+def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """A comparison is made before its operands are broadcast, not after."""
+    shape = node.type.shape
+    if node.type.dtype != np.bool_ or any(n.type.dtype.kind == "i" for n in node.inputs[:1]):
+        return None
+    operands = [spread(e, shape) for e in args]
+    axes = sorted({k for e in operands for k in without_broadcast(e)[1]})
+    if len(axes) == len(shape):
+        return None
+    sizes = {k: shape[k] for k in axes}
+    cores = []
+    for e in operands:
+        core, kept = without_broadcast(e)
+        cores.append(product(ONE, [(core, tuple(kept))], tuple(axes), sizes))
+    if len(cores) > 1 and node.inputs[0].type.dtype == np.bool_ and any(map(is_number, cores)):
+        return None
+    made = raw_apply(node.primitive, cores, node.params, tuple(sizes.values()))
+    return spread_over(made, axes, shape)
+
+
+def is_number(e: Expr) -> bool:
+    return number_of(e) is not None
+
+
+def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
+    """An expression on some axes of a shape, the same along the others."""
+    sizes = dict(enumerate(shape))
+    return product(ONE, [(e, tuple(axes))], tuple(sizes), sizes)
+
+
+ROWS: dict[str, Reader] = {
+    "where": choice,
+    "divide": quotient,
+    **dict.fromkeys(TRUTH, truth),
+}
+"""Readers for graphs that are simplified to be computed."""
+
+
+def _chosen(c: Expr, value: Expr, first: bool) -> Expr | None:
+    """where(c, value, 0), or where(c, 0, value)."""
+    if number_of(value) is not None:
+        return None
+    condition, kept = without_broadcast(c)
+    view = _factors(value)
+    own = tuple(view.out[k] for k in kept)
+    inside, outside = _split(view, own, finite=True)
+    if not outside and len(set(view.out)) == len(view.out):
+        return None
+    labels, (inner,) = _inside(view, own, inside)
+    sizes = {i: view.sizes[i] for i in labels}
+    when = product(ONE, [(condition, own)], labels, sizes)
+    zero = number(ONE * 0)
+    branches = (inner, zero) if first else (zero, inner)
+    made = raw_apply(PRIMITIVES["where"], (when, *branches), {}, inner.shape)
+    return _together(view, [*outside, (made, labels)])
+
+
+def _factors(value: Expr) -> Term:
+    """An expression as one product, the common factors of its sums taken out."""
+    core, kept = without_broadcast(value)
+    view = as_term(core)
+    parts = [(factored(f), labels) for f, labels in view.factors]
+    core = product(view.coefficient, parts, view.out, view.sizes)
+    return as_term(spread_over(core, kept, value.shape))
+
+
+def _split(view: Term, own: Sequence[int], finite: bool) -> tuple[list[Factor], list[Factor]]:
+    """The factors that stay with indices ``own``, and those that may leave; with ``finite`` only
+    what is finite may, since 0 times infinity is not 0.
+
+    Factors that share a summed index go together.
+    """
+    groups: list[tuple[set[int], list[Factor]]] = []
+    for factor in view.factors:
+        summed = {i for i in factor[1] if i not in view.out}
+        joined = [g for g in groups if g[0] & summed]
+        groups = [g for g in groups if not g[0] & summed]
+        members = [f for g in joined for f in g[1]]
+        groups.append((summed.union(*(g[0] for g in joined)), [*members, factor]))
+    inside: list[Factor] = []
+    outside: list[Factor] = []
+    for _, members in groups:
+        free = {i for _, labels in members for i in labels if i in view.out}
+        leaves = bool(free - set(own)) and (not finite or all(stays_finite(f) for f, _ in members))
+        (outside if leaves else inside).extend(members)
+    return inside, outside
+
+
+def _inside(
+    view: Term, own: Sequence[int], factors: list[Factor]
+) -> tuple[tuple[int, ...], tuple[Expr]]:
+    """What stays, and its indices."""
+    used = {*own, *(i for _, labels in factors for i in labels)}
+    labels = tuple(i for i in dict.fromkeys(view.out) if i in used)
+    sizes = {i: n for i, n in view.sizes.items() if i in used}
+    return labels, (product(ONE, factors, labels, sizes),)
+
+
+def _together(view: Term, factors: list[Factor]) -> Expr:
+    """The product again; what was summed inside is no index any more."""
+    used = set(view.out).union(*(labels for _, labels in factors))
+    sizes = {i: n for i, n in view.sizes.items() if i in used}
+    return product(view.coefficient, factors, view.out, sizes)
+
+
+def stays_finite(root: Expr) -> bool:
+    """Whether an expression is finite for all finite values of its symbols, but for overflow of
+    sums and products."""
+    known: dict[Expr, bool] = {}
+    for e in walk([root]):
+        known[e] = _is_finite(e) and all(known[c] for c in _followed(e))
+    return known[root]
+
+
+def _followed(e: Expr) -> tuple[Expr, ...]:
+    """The operands that matter: a choice is as finite as its branches."""
+    if isinstance(e, Apply) and e.name in TRUTH:
+        return ()
+    return e.children()[1:] if isinstance(e, Apply) and e.name == "where" else e.children()
+
+
+def _is_finite(e: Expr) -> bool:
+    if isinstance(e, Apply):
+        return e.name in _BOUNDED or e.name in TRUTH or e.name == "where"
+    if isinstance(e, Power):
+        n = number_of(e.exponent)
+        return n is not None and not isinstance(n, complex) and n >= 0 and n == int(n)
+    return isinstance(e, Symbol | Sum | Term)
