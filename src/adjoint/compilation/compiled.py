@@ -7,7 +7,7 @@ import inspect
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,10 @@ _MANY_KEYS = (
     "{name} was called with more than {keys} kinds of arguments (shapes, dtypes, options); new "
     "kinds are evaluated by NumPy from now on. Pad arrays to few shapes, or compile once per use."
 )
+
+Outcome = Literal["done", "refused", "other path"]
+"""How a call of compiled paths ends: `Refused` leaves it to evaluation, `GuardFailed` to a path
+that is not there yet."""
 
 
 class TooManyPathsWarning(UserWarning):
@@ -70,13 +74,11 @@ class Compiled(NativeCallable):
             # Inside another transform the function is traced with it.
             return self._function(*args, **kwargs)
         known = tuple(self._paths.get(arguments.key, ()))
-        try:
-            return _run_one(known, arguments)
-        except GuardFailed:
+        outcome, result = _run_one(known, arguments)
+        if outcome == "other path":
             return self._new_path(arguments, args, kwargs, len(known))
-        except Refused:
-            # Evaluated, an error says what is wrong and where; no new path would do better.
-            return self._function(*args, **kwargs)
+        # Evaluated, an error says what is wrong and where; no new path would do better.
+        return result if outcome == "done" else self._function(*args, **kwargs)
 
     def _new_path(
         self, arguments: Arguments, args: tuple[Any, ...], kwargs: Any, tried: int
@@ -84,12 +86,9 @@ class Compiled(NativeCallable):
         key = arguments.key
         with self._lock:
             known = self._paths.get(key, [])
-            try:
-                return _run_one(known[tried:], arguments)  # what other threads made meanwhile
-            except GuardFailed:
-                pass
-            except Refused:
-                return self._function(*args, **kwargs)
+            outcome, result = _run_one(known[tried:], arguments)  # other threads' in the meantime
+            if outcome != "other path":
+                return result if outcome == "done" else self._function(*args, **kwargs)
             if key in self._given_up:
                 return self._function(*args, **kwargs)
             if len(known) >= MAX_PATHS:
@@ -143,18 +142,20 @@ class Compiled(NativeCallable):
         return Compiled, (self._function, self._parallel)
 
 
-def _run_one(paths: Sequence[Path], arguments: Arguments) -> Any:
-    """The result by the newest path that these arguments take; `GuardFailed` if there is none, and
-    `Refused` if there is only one that leaves them to evaluation."""
-    failure: Exception = GuardFailed()
+def _run_one(paths: Sequence[Path], arguments: Arguments) -> tuple[Outcome, Any]:
+    """The result by the newest path that these arguments take, if any does.
+
+    It returns what happened, as an exception raised later would carry one from here along.
+    """
+    outcome: Outcome = "other path"
     for path in reversed(paths):
         try:
-            return path.run(arguments)
+            return "done", path.run(arguments)
         except GuardFailed:
             continue
-        except Refused as refused:
-            failure = refused  # perhaps before a guard of its own has failed
-    raise failure
+        except Refused:
+            outcome = "refused"  # perhaps before a guard of its own has failed
+    return outcome, None
 
 
 def has_parameter(f: Callable[..., Any], name: str) -> bool:
