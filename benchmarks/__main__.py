@@ -17,6 +17,7 @@ SUITES = {
     "core": "benchmarks.core",
     "native": "benchmarks.native",
     "peers": "benchmarks.peers",
+    "products": "benchmarks.products",
     "taylor": "benchmarks.taylor",
     "calls": "benchmarks.call_overhead",
     "vector_math": "benchmarks.vector_math_accuracy",

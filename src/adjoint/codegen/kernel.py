@@ -12,13 +12,14 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen import memory
-from adjoint.codegen.blas import emit_product, fits
+from adjoint.codegen.blas import emit_product
 from adjoint.codegen.body import Body
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
 from adjoint.codegen.fusion import Schedule
 from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
 from adjoint.codegen.outline import outline
+from adjoint.codegen.products import fits
 from adjoint.codegen.program import Op, Program
 from adjoint.codegen.step_loops import volume
 from adjoint.codegen.steps import Group, Loop, Product, Step, Write

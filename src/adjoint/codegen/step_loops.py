@@ -15,9 +15,9 @@ from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
     SCANS,
-    extents_of,
     is_contraction,
     loop_letters,
+    op_extents,
     terms_of,
 )
 from adjoint.codegen.program import Op
@@ -163,7 +163,7 @@ class _Total:
 
 def contraction_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None:
     """A product summed by loops, for what is too small or too odd for BLAS."""
-    extents = extents_of(op)
+    extents = op_extents(op)
     total = _Total(builder, op, views[op])
     body = Body(builder, _Except(views, [op]), fault=fault)
     with nest(builder, [extents[c] for c in loop_letters(op)]) as index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adjoint.codegen.patterns import Contraction
+from adjoint.codegen.products import Contraction
 from adjoint.codegen.program import Op
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.codegen.blas import routine
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.program import Op, Program
 from adjoint.codegen.steps import Group, Loop, Product, Write
@@ -59,7 +60,9 @@ def _kernel(kernel: Kernel) -> list[str]:
                 where += f" on {kernel.threads_of[number]} threads"
             lines.append(f"  {where}: {', '.join(_root(r) for r in step.roots)}")
         elif isinstance(step, Product):
-            lines.append(f"  BLAS gemm {step.op.params['subscripts']}: {_type(step.op)}")
+            lines.append(
+                f"  BLAS {routine(step.op, step.contraction)} {step.op.params['subscripts']}: {_type(step.op)}"
+            )
         elif isinstance(step, Loop):
             lines.append(f"  {step.op.kind} as a native loop or branch, with bodies")
             for inner in kernel.inner[step.op]:
