@@ -8,8 +8,10 @@ have no call, and join the loops around them.  ``python -m benchmarks products``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.blas_calls import Calls, Matrix, Vector
@@ -53,6 +55,37 @@ def routine(op: Op, plan: Contraction) -> Routine:
     if rows >= HALF_ROWS and depth >= HALF_DEPTH and symmetric(op.inputs, subscripts):
         return "half gemm"
     return "gemm"
+
+
+@dataclass(frozen=True)
+class CallsOf:
+    """The routine of BLAS that does a product, how often it is called, and whether only for one
+    half of the result."""
+
+    name: str
+    count: int
+    half: bool
+
+
+def calls_of(op: Op, plan: Contraction) -> CallsOf:
+    """What `emit_product` emits."""
+    chosen = routine(op, plan)
+    count = plan.count(plan.batch)
+    if chosen == "half gemm":
+        count *= -(-plan.count(plan.left) // BLOCK)
+    name = ("d" if op.dtype == np.float64 else "s") + chosen.removeprefix("half ")
+    return CallsOf(name, count, chosen == "half gemm")
+
+
+def multiplications(op: Op, plan: Contraction) -> int:
+    """How many numbers BLAS multiplies for a product."""
+    chosen, rows = routine(op, plan), plan.count(plan.left)
+    elements = rows * plan.count(plan.right)
+    if chosen == "syrk":
+        elements = rows * (rows + 1) // 2
+    elif chosen == "half gemm":
+        elements = sum((rows - k) * min(BLOCK, rows - k) for k in range(0, rows, BLOCK))
+    return plan.count(plan.batch + plan.summed) * elements
 
 
 def emit_product(builder: Any, op: Op, plan: Contraction, a: View, b: View, out: View) -> None:

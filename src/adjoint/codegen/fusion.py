@@ -36,6 +36,7 @@ class Schedule:
         self.program = program
         self.users = consumers(program.ops)
         self.class_of = {op: classify(op) for op in program.ops}
+        self.results = [self._with_memory_of(op) for op in program.outputs]
         self._share_matrices()
         self.stored = self._must_store()
         self.steps: list[Step] = []
@@ -96,11 +97,20 @@ class Schedule:
             if len(found) > 1:
                 self.class_of.update(dict.fromkeys(found, "loop contraction"))
 
+    def _with_memory_of(self, result: Op) -> Op:
+        """The operation that is computed in a result's memory: what differs from it in axes of
+        length 1 has the same elements in the same order."""
+        op = result
+        while op.kind == "reshape" and self.class_of[op] == "view":
+            op = op.inputs[0]
+        computed = self.class_of[op] in ("element", "sum", "loop contraction", "product", "write")
+        return op if computed else result
+
     # -- what has to be in memory -------------------------------------------------------------
 
     def _must_store(self) -> set[Op]:
         program = self.program
-        stored = set(program.outputs) | {op for op, _ in program.guards}
+        stored = set(self.results) | {op for op, _ in program.guards}
         for op in program.ops:
             kind = self.class_of[op]
             if kind in ("sum", "loop contraction", "product", "write", "control", "part"):

@@ -96,7 +96,7 @@ class Kernel:
         for number, step in enumerate(schedule.steps):
             for op in self.touched(step):
                 last[op] = max(last.get(op, 0), number)
-        outputs = set(self.program.outputs)
+        outputs = set(schedule.results)
         # Numbers that cross from one part of a long program to another share one block, so that
         # the parts need one pointer and not hundreds.
         numbers = [op for op in schedule.chunk if op in last and op.size == 1 and op not in outputs]
@@ -151,7 +151,7 @@ class Kernel:
             if op in self.schedule.class_of:
                 self.views[op] = whole(slot(builder, inputs, index), op)
         self._read_captured()
-        for number, op in enumerate(self.program.outputs):
+        for number, op in enumerate(self.schedule.results):
             if op not in self.views and op.kind != "literal":
                 self.views[op] = whole(slot(builder, outputs, number), op)
         for op, offset in self.offsets.items():
@@ -282,8 +282,9 @@ class Kernel:
         """Results that are inputs, constants, or a result already written elsewhere."""
         written: set[Op] = set()
         for number, op in enumerate(self.program.outputs):
-            own = op in self.schedule.step_of and op not in written
-            written.add(op)
+            result = self.schedule.results[number]
+            own = result in self.schedule.step_of and result not in written
+            written.add(result)
             if own:
                 continue
             target = whole(slot(self.builder, outputs, number), op)

@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.axes import behind_transposes, is_permutation
 from adjoint.codegen.contractions import is_product, stages
 from adjoint.codegen.identities import without_identities
-from adjoint.codegen.symmetry import beside_matrices
+from adjoint.codegen.pairs import pair, reshaped, transposed_at_once
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Constant, Node
 from adjoint.graph.primitive import Primitive
-from adjoint.primitives.contraction import EINSUM, letter, parse
-from adjoint.primitives.shaping import RESHAPE
+from adjoint.primitives.contraction import parse
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 
@@ -137,8 +135,8 @@ class Program:
         name = node.primitive.name
         if name in _IDENTITIES and inputs:
             return inputs[0]
-        if name == "reshape":
-            return self._reshape(inputs[0], node.type.shape)
+        if name == "reshape" or (name == "getitem" and _selects_all(node, inputs[0])):
+            return reshaped(inputs[0], node.type.shape, self._once)
         if name == "einsum" and node.type.dtype.kind in "fib":
             inputs, params = without_identities(inputs, node.params)
             return self._contraction(node.primitive, inputs, params)
@@ -168,7 +166,7 @@ class Program:
         for stage in stages(subscripts, extents):
             operands = tuple(live[n] for n in stage.operands)
             if is_product(stage.subscripts, extents):
-                live.append(self._pair(operands, stage.subscripts, extents))
+                live.append(pair(operands, stage.subscripts, extents, self._once))
                 continue
             given: dict[str, Any] = {"subscripts": stage.subscripts}
             if stage.sizes:
@@ -177,44 +175,6 @@ class Program:
             common = np.result_type(*(o.dtype for o in operands))
             live.append(self._once("einsum", operands, given, shape, common, primitive))
         return live[-1]
-
-    def _reshape(self, x: Op, shape: tuple[int, ...]) -> Op:
-        if x.kind == "reshape":
-            x = x.inputs[0]
-        if x.shape == shape:
-            return x
-        return self._once("reshape", (x,), {"shape": shape}, shape, x.dtype, RESHAPE)
-
-    def _pair(self, operands: tuple[Op, ...], subscripts: str, extents: dict[str, int]) -> Op:
-        """A sum of products of two, without axes of length 1 and transposes: both only stand in the
-        way of BLAS, and of the order in which a loop reads memory."""
-        terms, result = parse(subscripts)
-        short = [c for c, n in extents.items() if n == 1]
-        pairs = []
-        for term, x in zip(terms, operands, strict=True):
-            x = self._reshape(x, tuple(n for n in x.shape if n != 1))
-            pairs.append(behind_transposes(x, _without(term, short)))
-        core = _without(result, short)
-        found = f"{pairs[0][1]},{pairs[1][1]}->{core}"
-        beside = beside_matrices((pairs[0][0], pairs[1][0]), found, self._once)
-        pairs = [behind_transposes(x, t) for x, (_, t) in zip(beside, pairs, strict=True)]
-        given = {"subscripts": f"{pairs[0][1]},{pairs[1][1]}->{core}"}
-        x, y = (self._for_products(x) for x, _ in pairs)
-        shape = tuple(extents[c] for c in core)
-        made = self._once("einsum", (x, y), given, shape, np.result_type(x.dtype, y.dtype), EINSUM)
-        return self._reshape(made, tuple(extents[c] for c in result))
-
-    def _for_products(self, op: Op) -> Op:
-        """An array of the caller's whose strides BLAS cannot follow, as an operation that can be
-        computed, which is to copy it."""
-        if op.kind != "array":
-            return op
-        steps = [s for s, n in zip(op.value.strides, op.shape, strict=True) if n > 1]
-        if not steps or (min(steps) == op.dtype.itemsize and len(op.shape) < 3):
-            return op
-        names = "".join(map(letter, range(len(op.shape))))
-        same = {"subscripts": f"{names}->{names}"}
-        return self._once("einsum", (op,), same, op.shape, op.dtype, EINSUM)
 
     def _constant(self, node: Node) -> Op:
         """A constant, or a variable of an inner transform that starts from a plain number."""
@@ -248,21 +208,8 @@ class Program:
 
     def _write_transposed(self) -> None:
         """A matrix product that only its transpose reads is written transposed at once."""
-        users = consumers(self.ops)
         kept = {*self.outputs, *(op for op, _ in self.guards)}
-        other: dict[Op, Op] = {}
-        for op in self.ops:
-            op.inputs = tuple(other.get(i, i) for i in op.inputs)
-            if len(op.shape) != 2 or not is_permutation(op):
-                continue
-            product = op.inputs[0]
-            if product.kind == "einsum" and users.get(product) == [op] and product not in kept:
-                subscripts = product.params["subscripts"]
-                if is_product(subscripts, extents_of(subscripts, product.inputs, {})):
-                    terms, result = subscripts.split("->")
-                    product.params = {"subscripts": f"{terms}->{result[::-1]}"}
-                    product.shape = op.shape
-                    other[op] = product
+        other = transposed_at_once(self.ops, consumers(self.ops), kept)
         self.outputs = [other.get(op, op) for op in self.outputs]
         self.guards = [(other.get(op, op), expected) for op, expected in self.guards]
         self.ops = [op for op in self.ops if op not in other]
@@ -287,8 +234,13 @@ def extents_of(subscripts: str, inputs: Sequence[Op], params: dict[str, Any]) ->
     return extents
 
 
-def _without(term: str, letters: Sequence[str]) -> str:
-    return "".join(c for c in term if c not in letters)
+def _selects_all(node: Node, x: Op) -> bool:
+    """Whether an index only adds or drops axes of length 1."""
+    whole = (None, Ellipsis, slice(None), 0, -1)
+    if not x.size or math.prod(node.type.shape) != x.size:
+        return False
+    return all(not isinstance(p, bool | np.bool_ | str) and p in whole
+               for p in node.params["template"])  # fmt: skip
 
 
 def is_addressable(array: np.ndarray[Any, Any]) -> bool:

@@ -17,12 +17,11 @@ from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
 from adjoint.codegen.program import Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
+from adjoint.compilation.decisions import guards_of
 from adjoint.compilation.segments import GuardFailed, Segments, is_host
-from adjoint.graph.binding import outward, variable
+from adjoint.graph.binding import variable
 from adjoint.graph.containers import unflatten
-from adjoint.graph.ir import Node
 from adjoint.graph.scope import Scope
-from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, result_value
 
 _LARGE = 400
@@ -68,7 +67,7 @@ class Path:
         with scope:
             args, kwargs = arguments.rebuild(data)
             self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
-            guards = _scalar_guards(scope.decisions or [])
+            guards, self.decisions = guards_of(scope.decisions or [])
         self.first = self.outputs.tree([_as_result(result_value(n)) for n in self.outputs.nodes])
         self.program = Program([t.node for t in data], self.outputs.nodes, guards)
         self.trace_seconds = time.perf_counter() - start
@@ -148,22 +147,6 @@ def _as_result(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.shape:
         return value.copy() if value.base is not None or not value.flags.writeable else value
     return np.asarray(value)[()]
-
-
-def _scalar_guards(decisions: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
-    """The decisions as tests of one number each, every one once."""
-    found: dict[tuple[Node, str], tuple[Node, Any]] = {}
-    for node, value in decisions:
-        if isinstance(value, np.ndarray) and value.shape:
-            known = outward(node)  # it may belong to a transform inside that has returned
-            differs = np.not_equal(known, value)
-            count = np.sum(differs.astype(np.float64))
-            assert isinstance(count, Tracer)
-            node, value = count.node, 0
-        elif isinstance(value, np.generic | np.ndarray):
-            value = value.item()
-        found.setdefault((node, repr(value)), (node, value))
-    return list(found.values())
 
 
 def _spec(leaf: Any) -> Any:
