@@ -14,6 +14,7 @@ from llvmlite import ir
 from adjoint.codegen import memory
 from adjoint.codegen.blas import emit_product
 from adjoint.codegen.body import Body
+from adjoint.codegen.builder import Builder
 from adjoint.codegen.control import Control, layout, programs
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
 from adjoint.codegen.fusion import Schedule
@@ -139,7 +140,7 @@ class Kernel:
     def _emit(self) -> None:
         signature = ir.FunctionType(I32, [POINTER] * 3)
         self.function = ir.Function(self.module, signature, self.name)
-        builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        builder = self.builder = Builder(self.function.append_basic_block("entry"))
         inputs, outputs, arena = self.function.args
         self.calls = self._choose_calls()
         self.fault = builder.alloca(I32, name="fault")
