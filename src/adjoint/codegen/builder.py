@@ -38,7 +38,7 @@ def _binary(instruction: str) -> Callable[..., Any]:
     def method(self: Builder, lhs: Any, rhs: Any, name: str = "", flags: Sequence[str] = ()) -> Any:
         kind = lhs.type
         if kind is not rhs.type and kind != rhs.type:
-            raise ValueError(f"Operands must be the same type, got ({kind}, {rhs.type})")
+            raise ValueError(f"{instruction} needs operands of one type, got ({kind}, {rhs.type})")
         words = f"{instruction} {' '.join(flags)}" if flags else instruction
         return self.line(kind, f"{words} {kind} {lhs.get_reference()}, {rhs.get_reference()}")
 

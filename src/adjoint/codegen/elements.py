@@ -138,19 +138,26 @@ def emitter(op: Op, calls: bool = False) -> Emit | None:
 
 
 def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
-    name = _RENAMED.get(op.kind, op.kind)
-    if calls and dtypes[0].kind == "f" and is_dear(name):
-        body: Emit | None = lambda b, *values: call_scalar(b, name, *values)  # noqa: E731
-    else:
-        body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
-    if body is None or len(set(dtypes)) > 1:
+    dtype = dtypes[0]
+    if any(d != dtype for d in dtypes):
         return None
+    body = _ufunc_body(op.kind, dtype, calls)
+    if body is None or all(i.dtype == dtype for i in op.inputs):
+        return body
 
     def emit(builder: Any, *values: Any) -> Any:
-        pairs = zip(values, op.inputs, dtypes, strict=True)
-        return body(builder, *(cast(builder, v, i.dtype, d) for v, i, d in pairs))
+        pairs = zip(values, op.inputs, strict=True)
+        return body(builder, *(cast(builder, v, i.dtype, dtype) for v, i in pairs))
 
     return emit
+
+
+@functools.lru_cache(maxsize=1024)
+def _ufunc_body(kind: str, dtype: np.dtype[Any], calls: bool) -> Emit | None:
+    name = _RENAMED.get(kind, kind)
+    if calls and dtype.kind == "f" and is_dear(name):
+        return lambda b, *values: call_scalar(b, name, *values)
+    return _float_body(name) if dtype.kind == "f" else _integer_body(name, dtype)
 
 
 def _float_body(name: str) -> Emit | None:

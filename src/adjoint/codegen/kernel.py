@@ -78,6 +78,21 @@ class Kernel:
         else:
             self.function.linkage = "internal"
 
+    def forget_ir(self) -> None:
+        """Drops what only emitting needed, once the module has been compiled: an object for every
+        instruction, in cycles that would keep the garbage collector busy."""
+        for function in self.module.functions:
+            for block in function.blocks:
+                block.instructions.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("module", "function", "builder", "views", "scalars", "fault"):
+            delattr(self, name)
+        for kernels in self.inner.values():
+            for kernel in kernels:
+                kernel._forget()
+
     def _build_inner(self) -> dict[Op, list[Kernel]]:
         """Kernels of the bodies of loops and branches."""
         found: dict[Op, list[Kernel]] = {}

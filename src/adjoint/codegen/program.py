@@ -80,6 +80,9 @@ class Program:
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
         self._drop_unused()
         self._write_transposed()
+        # Nodes hold the values of the traced call: large arrays that nobody needs any more.
+        self._op_of.clear()
+        self._made.clear()
 
     @classmethod
     def part(

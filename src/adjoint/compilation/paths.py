@@ -46,6 +46,22 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """With a garbage collector that waits longer: the nodes of a graph are many objects, all in
+    use, but what the user's function leaves behind while it is traced must not pile up."""
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(young, YOUNG_OBJECTS) if young else 0, *older)
+    try:
+        yield
+    finally:
+        gc.set_threshold(young, *older)
+
+
+YOUNG_OBJECTS = 50_000
+"""New objects before which nothing is collected while tracing: a few megabytes."""
+
+
 class Path:
     """Compiled code for one key, valid while its guards hold.
 
@@ -61,10 +77,9 @@ class Path:
     ) -> None:
         self.parallel = parallel
         start = time.perf_counter()
-        self.arguments = arguments
         scope = Scope("compile(f)", records=True)
         data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
-        with scope:
+        with scope, _rare_collection():
             args, kwargs = arguments.rebuild(data)
             self.outputs = Outputs(f(*args, **kwargs), "compile(f)")
             guards, self.decisions = guards_of(scope.decisions or [])
@@ -75,20 +90,21 @@ class Path:
         self.entry: Entry | None = None
         self.segments: Segments | None = None
         with _no_collection():
-            self._build(fallback)
+            self._build(arguments, fallback)
+        self.outputs.nodes.clear()  # with them goes the graph, and the values of this call
         self.compile_seconds = time.perf_counter() - start - self.trace_seconds
 
-    def _build(self, fallback: Callable[..., Any]) -> None:
+    def _build(self, arguments: Arguments, fallback: Callable[..., Any]) -> None:
         opt_level = _opt_level(self.program)
         if any(is_host(op) for op in self.program.ops):
             self.segments = Segments(self.program, opt_level, self.parallel)
             return
         self.kernel = Kernel(self.program, parallel=self.parallel)
-        leaves = self.arguments.leaves
+        leaves = arguments.leaves
         simple = all(map(_expressible, leaves)) and not self.program.bound
         inputs: list[Any] = [TypeSpec(op.shape, op.dtype) for op in self.program.inputs]
         if simple:
-            positional, keywords = unflatten(self.arguments.structure, list(map(_spec, leaves)))
+            positional, keywords = unflatten(arguments.structure, list(map(_spec, leaves)))
             simple = not keywords and _is_plain_input(positional)
             inputs = [_in_flat_order(part) for part in positional] if simple else inputs
         outputs = [TypeSpec(n.type.shape, n.type.dtype, not n.type.shape)
@@ -108,6 +124,7 @@ class Path:
             opt_level=opt_level,
             unroll=self.kernel.loop_count <= UNROLLED_LOOPS,
         )
+        self.kernel.forget_ir()
         self.direct = self.entry.call if simple and plain else None
 
     direct: Callable[..., Any] | None = None
