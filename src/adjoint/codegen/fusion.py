@@ -85,6 +85,8 @@ class Schedule:
 
         Those with as many contractions before them do not wait for each other.
         """
+        if list(self.class_of.values()).count("product") < 2:
+            return
         depth: dict[Op, int] = {}
         shared: dict[tuple[Op, int], list[Op]] = {}
         for op in self.program.ops:

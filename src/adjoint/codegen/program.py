@@ -156,7 +156,7 @@ class Program:
 
     def _once(self, name: str, inputs: tuple[Op, ...], params: Any, *rest: Any) -> Op:
         """An operation, unless an equal one is there."""
-        key = (name, tuple(i.number for i in inputs), _freeze(params))
+        key = (name, tuple([i.number for i in inputs]), _freeze(params) if params else ())
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._new(name, inputs, params, *rest)
