@@ -18,6 +18,7 @@ SUITES = {
     "native": "benchmarks.native",
     "linear_algebra": "benchmarks.linear_algebra",
     "peers": "benchmarks.peers",
+    "products": "benchmarks.products",
     "taylor": "benchmarks.taylor",
     "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",

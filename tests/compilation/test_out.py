@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,21 @@ def test_what_the_kernel_does_with_it() -> None:
     assert way(lambda v: v if v[0] > 0 else -v, x) == "copied"  # a guard
     assert way(lambda v, i: v[i], x, np.array([0, 2])) == "copied"  # a checked index
     assert way(lambda v, out: v * out, x, x) == "refused"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:Casting complex")
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_writes_in_place_cannot_fail(name: str) -> None:
+    """LLVM finds that the kernel returns 0 always; it knows nothing of how we came to think so."""
+    f, args = PLAIN[name]
+    fast = ad.compile(f)
+    with np.errstate(all="ignore"):
+        fast(*args)
+    for path in fast._all_paths():
+        if path.kernel is not None and not path.kernel.can_fail:
+            text = path.modules[0].llvm_ir
+            body = text[text.index("@kernel(") :].partition("\n}")[0]
+            assert set(re.findall(r"ret i32 (\S+)", body)) == {"0"}
 
 
 def test_threads_write_in_place_too(monkeypatch: pytest.MonkeyPatch) -> None:

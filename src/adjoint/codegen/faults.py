@@ -1,18 +1,22 @@
 """Whether a kernel can find, when it is half done, that its results are of no use.
 
 A fault is a flag in memory that a kernel sets and whose value it returns: an index outside its
-array, for one.  A loop gets a pointer to the flag whether it can fail or not, so this looks at what
-is done with the pointers that are named `FLAG`.
+array, a singular matrix.  A loop gets a pointer to the flag whether it can fail or not, so this
+looks at what is done with the pointers whose names begin with `FLAG`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from llvmlite import ir
 
 FLAG = "fault"
-"""The name of every pointer to a flag, or the start of it."""
+"""How the name of every pointer to a flag begins."""
+
+_STORE = re.compile(rf'\s*store i32 (?!0,)[^,]+, ptr %"?{FLAG}')
+_CALL = re.compile(rf'.*\bcall [^@]*@"?([^"(]+)"?\(.*ptr %"?{FLAG}')
 
 
 def sets_fault(function: Any) -> bool:
@@ -21,15 +25,14 @@ def sets_fault(function: Any) -> bool:
 
 
 def _sets_fault(instruction: Any) -> bool:
-    if isinstance(instruction, ir.StoreInstr):
-        value, pointer = instruction.operands
-        return _is_fault(pointer) and not isinstance(value, ir.Constant)
-    if isinstance(instruction, ir.CallInstr):
-        called = instruction.callee
-        outside = not isinstance(called, ir.Function) or called.is_declaration
-        return outside and any(map(_is_fault, instruction.args))
-    return False
-
-
-def _is_fault(value: Any) -> bool:
-    return getattr(value, "name", "").startswith(FLAG)
+    # Most instructions are lines of text (`builder.Line`); of others only these two can.
+    text = getattr(instruction, "text", "")
+    if not text and isinstance(instruction, ir.StoreInstr | ir.CallInstr):
+        text = str(instruction)
+    if FLAG not in text:
+        return False
+    if _STORE.match(text):
+        return True
+    called = _CALL.match(text)
+    known = called and instruction.parent.module.globals.get(called[1])
+    return bool(called) and (known is None or known.is_declaration)

@@ -14,8 +14,9 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen import memory
-from adjoint.codegen.blas import emit_product, fits
+from adjoint.codegen.blas import emit_product
 from adjoint.codegen.body import Body
+from adjoint.codegen.builder import Builder
 from adjoint.codegen.control import layout, programs
 from adjoint.codegen.control_loops import Control
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
@@ -25,6 +26,7 @@ from adjoint.codegen.lapack.call import Site
 from adjoint.codegen.lapack.factor import Factored, share_factors
 from adjoint.codegen.loopnest import POINTER, View, advanced, frame_bytes, nest, slot, whole
 from adjoint.codegen.outline import outline
+from adjoint.codegen.products import fits
 from adjoint.codegen.program import EVALUATE, Op, Program
 from adjoint.codegen.reverse_loops import Sweep
 from adjoint.codegen.step_loops import volume
@@ -92,6 +94,21 @@ class Kernel:
             for argument in self.function.args:
                 argument.add_attribute("noalias")
 
+    def forget_ir(self) -> None:
+        """Drops what only emitting needed, once the module has been compiled: an object for every
+        instruction, in cycles that would keep the garbage collector busy."""
+        for function in self.module.functions:
+            for block in function.blocks:
+                block.instructions.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("module", "function", "builder", "views", "scalars", "fault"):
+            delattr(self, name)
+        for kernels in self.inner.values():
+            for kernel in kernels:
+                kernel._forget()
+
     def _build_inner(self) -> dict[Op, list[Kernel]]:
         """Kernels of the bodies of loops and branches."""
         found: dict[Op, list[Kernel]] = {}
@@ -114,7 +131,7 @@ class Kernel:
         for number, step in enumerate(schedule.steps):
             for op in self.touched(step):
                 last[op] = max(last.get(op, 0), number)
-        outputs = set(self.program.outputs)
+        outputs = set(schedule.written)
         # Numbers that cross from one part of a long program to another share one block, so that
         # the parts need one pointer and not hundreds.
         numbers = [op for op in schedule.chunk if op in last and op.size == 1 and op not in outputs]
@@ -164,7 +181,7 @@ class Kernel:
         given, made = len(program.inputs), len(program.outputs)
         signature = ir.FunctionType(I32, [POINTER] * (given + made + 1 if self.is_body else 3))
         self.function = ir.Function(self.module, signature, self.name)
-        builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        builder = self.builder = Builder(self.function.append_basic_block("entry"))
         self.arguments = self.function.args
         arena = self.arguments[-1]
         self.calls = self._choose_calls()
@@ -177,7 +194,7 @@ class Kernel:
             if op in self.schedule.class_of:
                 self.views[op] = whole(self._argument(0, index), op)
         self._read_captured()
-        for number, op in enumerate(self.program.outputs):
+        for number, op in enumerate(self.schedule.written):
             if op not in self.views and op.kind != "literal":
                 self.views[op] = whole(self._argument(1, number), op)
         self.workspaces: dict[Any, Any] = {}
@@ -343,8 +360,9 @@ class Kernel:
         """Results that are inputs, constants, or a result already written elsewhere."""
         written: set[Op] = set()
         for number, op in enumerate(self.program.outputs):
-            own = op in self.schedule.step_of and op not in written
-            written.add(op)
+            result = self.schedule.written[number]
+            own = result in self.schedule.step_of and result not in written
+            written.add(result)
             if own:
                 continue
             target = whole(self._argument(1, number), op)

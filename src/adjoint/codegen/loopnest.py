@@ -59,14 +59,14 @@ class View:
         )
 
     def load(self, builder: Any, index: Index) -> Any:
-        value = builder.load(self.address(builder, index), typ=memory_type(self.dtype))
-        value.align = self.dtype.itemsize
+        place, kind = self.address(builder, index), memory_type(self.dtype)
+        value = builder.load(place, align=self.dtype.itemsize, typ=kind)
         return builder.trunc(value, I1) if self.dtype == np.bool_ else value
 
     def store(self, builder: Any, index: Index, value: Any) -> None:
         if self.dtype == np.bool_:
             value = builder.zext(value, memory_type(self.dtype))
-        builder.store(value, self.address(builder, index)).align = self.dtype.itemsize
+        builder.store(value, self.address(builder, index), align=self.dtype.itemsize)
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
+from adjoint.codegen.builder import Builder
 from adjoint.codegen.elements import I32, I64, literal
 from adjoint.codegen.faults import FLAG, sets_fault
 from adjoint.codegen.folds import folding
@@ -54,7 +55,7 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     function.attributes = Attributes(_LOOP_ATTRIBUTES)
     if isinstance(step, Group) and step.chunk:
         function.attributes.add("noinline")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    builder = Builder(function.append_basic_block("entry"))
     pointers, bounds = function.args[: len(roots) + 1], function.args[len(roots) + 1 :]
     for argument in pointers:
         argument.add_attribute("noalias")

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.captures import GRAPHS, live_array, plain_graph, with_captures
-from adjoint.codegen.contractions import stages
+from adjoint.codegen.contractions import is_product, stages
 from adjoint.codegen.identities import without_identities
 from adjoint.codegen.lapack.expansions import Expansion, expansion
+from adjoint.codegen.pairs import pair, reshaped, transposed_at_once
 from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
 from adjoint.graph.ir import Node
@@ -88,6 +89,10 @@ class Program:
         self._drop_unused()
         share_scans(self)
         self._drop_unused()
+        self._write_transposed()
+        # Nodes hold the values of the traced call: large arrays that nobody needs any more.
+        self._op_of.clear()
+        self._made.clear()
 
     @classmethod
     def part(
@@ -206,8 +211,8 @@ class Program:
         formula = expansion(node)
         if formula is not None:
             return self._expanded(formula, inputs)
-        if name == "reshape" and inputs[0].kind == "reshape":
-            inputs = inputs[0].inputs
+        if name == "reshape" or (name == "getitem" and _selects_all(node, inputs[0])):
+            return reshaped(inputs[0], node.type.shape, self._once)
         if name == "einsum" and node.type.dtype.kind in "fib":
             inputs, params = without_identities(inputs, params)
             return self._contraction(node.primitive, inputs, params)
@@ -224,7 +229,7 @@ class Program:
 
     def _once(self, name: str, inputs: tuple[Op, ...], params: Any, *rest: Any) -> Op:
         """An operation, unless an equal one is there."""
-        key = (name, tuple(i.number for i in inputs), _freeze(params))
+        key = (name, tuple([i.number for i in inputs]), _freeze(params) if params else ())
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._new(name, inputs, params, *rest)
@@ -232,14 +237,14 @@ class Program:
 
     def _contraction(self, primitive: Primitive, inputs: tuple[Op, ...], params: Any) -> Op:
         subscripts = params["subscripts"]
-        terms, _ = parse(subscripts)
-        extents = dict(params.get("sizes", ()))
-        for term, i in zip(terms, inputs, strict=True):
-            extents.update(zip(term, i.shape, strict=True))
+        extents = extents_of(subscripts, inputs, params)
         live = list(inputs)
         for stage in stages(subscripts, extents):
             operands = tuple(live[n] for n in stage.operands)
             operands = tuple(self._matching(o, operands) for o in operands)
+            if is_product(stage.subscripts, extents):
+                live.append(pair(operands, stage.subscripts, extents, self._once))
+                continue
             given: dict[str, Any] = {"subscripts": stage.subscripts}
             if stage.sizes:
                 given["sizes"] = stage.sizes
@@ -287,6 +292,14 @@ class Program:
         self.bound.append(held)
         return op
 
+    def _write_transposed(self) -> None:
+        """A matrix product that only its transpose reads is written transposed at once."""
+        kept = {*self.outputs, *(op for op, _ in self.guards)}
+        other = transposed_at_once(self.ops, consumers(self.ops), kept)
+        self.outputs = [other.get(op, op) for op in self.outputs]
+        self.guards = [(other.get(op, op), expected) for op, expected in self.guards]
+        self.ops = [op for op in self.ops if op not in other]
+
     def _drop_unused(self) -> None:
         needed: set[Op] = set()
         stack = [*self.outputs, *(op for op, _ in self.guards)]
@@ -297,6 +310,23 @@ class Program:
                 stack.extend(op.inputs)
         self.ops = [op for op in self.ops if op in needed or op.kind == "input"]
         self.arrays = [op for op in self.arrays if op in needed]
+
+
+def extents_of(subscripts: str, inputs: Sequence[Op], params: dict[str, Any]) -> dict[str, int]:
+    """The extent of every index of a contraction."""
+    extents = dict(params.get("sizes", ()))
+    for term, i in zip(parse(subscripts)[0], inputs, strict=True):
+        extents.update(zip(term, i.shape, strict=True))
+    return extents
+
+
+def _selects_all(node: Node, x: Op) -> bool:
+    """Whether an index only adds or drops axes of length 1."""
+    whole = (None, Ellipsis, slice(None), 0, -1)
+    if not x.size or math.prod(node.type.shape) != x.size:
+        return False
+    return all(not isinstance(p, bool | np.bool_ | str) and p in whole
+               for p in node.params["template"])  # fmt: skip
 
 
 def is_addressable(array: np.ndarray[Any, Any]) -> bool:

@@ -15,9 +15,9 @@ from adjoint.codegen.loopnest import POINTER, View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
     SCANS,
-    extents_of,
     is_contraction,
     loop_letters,
+    op_extents,
     terms_of,
 )
 from adjoint.codegen.program import Op
@@ -163,7 +163,7 @@ class _Total:
 
 def contraction_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None:
     """A product summed by loops, for what is too small or too odd for BLAS."""
-    extents = extents_of(op)
+    extents = op_extents(op)
     total = _Total(builder, op, views[op])
     body = Body(builder, _Except(views, [op]), fault=fault)
     with nest(builder, [extents[c] for c in loop_letters(op)]) as index:
@@ -209,7 +209,7 @@ def _diagonal(builder: Any, op: Op, target: View, views: Any, fault: Any) -> Non
     builder.call(clear, [target.pointer, ir.Constant(I8, 0), count, ir.Constant(I1, 0)])
     body = Body(builder, views, fault=fault)
     _, result = terms_of(op)
-    extents = extents_of(op)
+    extents = op_extents(op)
     names = "".join(dict.fromkeys(result))
     with nest(builder, [extents[c] for c in names]) as index:
         place = dict(zip(names, index, strict=True))

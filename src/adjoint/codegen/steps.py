@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adjoint.codegen.lapack.call import LapackCall
-from adjoint.codegen.patterns import Contraction
+from adjoint.codegen.products import Contraction
 from adjoint.codegen.program import Op
 
 

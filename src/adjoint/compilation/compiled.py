@@ -99,7 +99,9 @@ class Compiled(NativeCallable):
             self._paths.setdefault(key, []).append(path)
             if path.direct is not None:
                 self.target = path.direct
-            return path.first
+            first = path.first
+            del path.first  # it is the caller's, who may drop it
+            return first
 
     def _give_up(self, key: Any, message: str, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Evaluates by NumPy from now on, and says so once."""

@@ -108,6 +108,7 @@ class Segments:
             captured=kernel.captured,
             opt_level=opt_level,
         )
+        kernel.forget_ir()
         self.modules.append(entry.module)
         sources = [(self.place[op], op.dtype) for op in given]
         targets = [self.place[op] for op in outputs]
