@@ -110,7 +110,8 @@ def build_entry(
     ...   store double %y, ptr %q
     ...   ret i32 0
     ... }'''
-    >>>     >>> number = TypeSpec((), np.dtype(float), scalar=True)
+    >>> import numpy as np
+    >>> number = TypeSpec((), np.dtype(float), scalar=True)
     >>> entry = build_entry(ir, "double_it", [number], [number], fallback=lambda *a: "not mine")
     >>> entry.call(1.5), entry.call("x")
     (np.float64(3.0), 'not mine')
