@@ -23,6 +23,7 @@ from adjoint.codegen.control import (
     programs,
 )
 from adjoint.codegen.elements import I1, I8, I32, I64
+from adjoint.codegen.faults import note
 from adjoint.codegen.loopnest import POINTER, frame_bytes, loop
 from adjoint.codegen.program import Op
 
@@ -142,7 +143,7 @@ class Control:
         """Runs a body; what faults there is a fault here."""
         b = self.builder
         code = b.call(self.functions[which], [*inputs, *outputs, self.at(self.plan.arena)])
-        b.store(b.or_(b.load(self.fault, typ=I32), code), self.fault)
+        note(b, self.fault, code)
 
     def fine(self) -> Any:
         """Whether no index was outside its array so far."""

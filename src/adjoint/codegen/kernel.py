@@ -20,7 +20,7 @@ from adjoint.codegen.builder import Builder
 from adjoint.codegen.control import layout, programs
 from adjoint.codegen.control_loops import Control
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
-from adjoint.codegen.faults import FLAG, sets_fault
+from adjoint.codegen.faults import can_fault, note
 from adjoint.codegen.fusion import Schedule
 from adjoint.codegen.lapack.call import Site
 from adjoint.codegen.lapack.factor import Factored, share_factors
@@ -86,7 +86,7 @@ class Kernel:
         self.threads_of: dict[int, int] = {}
         self._emit()
         if module is None:
-            self.can_fail = bool(program.guards) or any(map(sets_fault, self.module.functions))
+            self.can_fail = bool(program.guards) or any(map(can_fault, self.module.functions))
             provide(self.module.globals)
         else:
             # Operands and results of a body do not overlap, and nothing else reaches them.
@@ -185,7 +185,7 @@ class Kernel:
         self.arguments = self.function.args
         arena = self.arguments[-1]
         self.calls = self._choose_calls()
-        self.fault = builder.alloca(I32, name=FLAG)
+        self.fault = builder.alloca(I32, name="fault")
         self.fault.type = POINTER
         builder.store(ir.Constant(I32, 0), self.fault)
         self.views: dict[Op, View] = {}
@@ -333,8 +333,7 @@ class Kernel:
         value = self.scalars.element(op, ()) if op.shape == () else view.load(b, index)
         if expected is EVALUATE:
             # Noted only: if a later guard fails, the call belongs to another path.
-            flag = b.or_(b.load(self.fault, typ=I32), b.zext(value, I32))
-            b.store(flag, self.fault)
+            note(b, self.fault, value)
             return
         if isinstance(expected, bool | np.bool_):
             value, wanted = (

@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from adjoint.codegen.builder import Builder
 from adjoint.codegen.elements import I32, I64, literal
-from adjoint.codegen.faults import FLAG, sets_fault
+from adjoint.codegen.faults import can_fault, note
 from adjoint.codegen.folds import folding
 from adjoint.codegen.fusion import DEAR_WEIGHT
 from adjoint.codegen.loopnest import moved, nest
@@ -65,7 +65,6 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     for op in touched:
         local[op] = moved(kernel.views[op], local[_memory_of(kernel, op)].pointer)
     fault = pointers[-1]
-    fault.name = FLAG
     if contraction is not None:
         contraction_loops(builder, contraction, local, fault)
     elif isinstance(step, Write):
@@ -113,8 +112,8 @@ def _call_in_parts(
             for value in values[1:]:
                 total = fold.add(b, total, value)
             kernel.views[op].store(b, (), total)
-    for slot in call.slots[-1] if sets_fault(function) else ():
-        b.store(b.or_(b.load(kernel.fault, typ=I32), b.load(slot, typ=I32)), kernel.fault)
+    for slot in call.slots[-1] if can_fault(function) else ():
+        note(b, kernel.fault, b.load(slot, typ=I32))
 
 
 def _memory_of(kernel: Kernel, op: Op) -> Op:

@@ -11,6 +11,7 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.elements import I1, I32, I64, cast
+from adjoint.codegen.faults import note
 from adjoint.codegen.fortran import call, routine_name
 from adjoint.codegen.loopnest import Index, View, advanced, contiguous_strides, nest
 from adjoint.codegen.program import Op
@@ -134,8 +135,7 @@ class LapackCall:
 
     def refuse(self, condition: Any) -> None:
         """Where the condition holds, the call is evaluated by NumPy."""
-        before = self.b.load(self.site.fault, typ=I32)
-        self.b.store(self.b.or_(before, self.b.zext(condition, I32)), self.site.fault)
+        note(self.b, self.site.fault, condition)
 
     @contextmanager
     def unless_refused(self, condition: Any) -> Iterator[None]:
