@@ -54,15 +54,18 @@ class Remainder:
             x = variable(self.scope, center)
             v = variable(self.scope, np.ones_like(center)[()])
             # The direction is a variable too: what is computed of it is then rounded outward.
-            terms = coefficients_along(f, x, v, order + 1, _CALLED)
+            terms = coefficients_along(f, x, v, order + 2, _CALLED)
         if isinstance(terms[0], list | tuple | dict):
             raise ArgumentError(f"{_CALLED} needs f to return one array; it returned "
                                 f"{describe(terms[0])}.")  # fmt: skip
         self.x, self.v = x.node, v.node
         # The value is no part of the coefficient, but its kinks are part of f.
-        self.terms = terms[:-1]
+        self.terms = terms[: order + 1]
         self.value = [t.node for t in terms[:1] if isinstance(t, Tracer)]
-        self.top = [t.node for t in terms[-1:] if isinstance(t, Tracer)]
+        self.constant = terms[order + 1]
+        self.top = [t.node for t in terms[order + 1 :] if isinstance(t, Tracer)]
+        if not isinstance(self.constant, Tracer):
+            self.top = []  # a coefficient that is the same everywhere
         self.shape = np.shape(terms[0])
         self.decisions = list(self.scope.decisions or [])
 
@@ -73,7 +76,8 @@ class Remainder:
         for start in range(0, len(points), _TOGETHER):
             these = slice(start, start + _TOGETHER)
             some = exactly(np.asarray(points[these], np.float64))
-            delta = subtract(some, exactly(self.center[None]))
+            with np.errstate(all="ignore"):
+                delta = subtract(some, exactly(self.center[None]))
             found = self._along(delta, pieces, signed=True)
             if computed is not None:
                 off = subtract(self._polynomial(delta), exactly(np.asarray(computed[these])))
@@ -136,13 +140,12 @@ class Remainder:
 
     def _enclosed(self, deltas: Interval, owner: Any, low: Any, high: Any) -> _Table:
         """The coefficient on pieces of lines."""
-        shape = (len(owner),) + (1,) * self.center.ndim
-        v = Interval(deltas.lo[owner], deltas.hi[owner])
-        s = Interval(low.reshape(shape), high.reshape(shape))
-        given = {self.v: v, self.x: add(exactly(self.center[None]), multiply(s, v))}
-        found, holds = evaluate(self.value, self.top, given, len(owner), self.scope, self.decisions)
+        if len(self.top) == 2:
+            top, holds = self._centered(deltas, owner, low, high)
+        else:  # its derivative is zero, or both are
+            found, holds = self._evaluated(deltas, owner, low, high)
+            top = found[0] if found else constant(self.constant)
         full = (len(owner), *self.shape)
-        top = found[0] if found else exactly(np.zeros((1,) * len(full)))
         fails = ~holds.reshape((-1,) + (1,) * len(self.shape))
         weight = (1 - low) ** (self.order + 1)
         return _Table(
@@ -151,6 +154,36 @@ class Remainder:
             np.where(fails, np.inf, np.broadcast_to(top.hi, full)),
             weight - (1 - high) ** (self.order + 1), 8 * _EPS * weight,
         )  # fmt: skip
+
+    def _centered(self, deltas: Interval, owner: Any, low: Any, high: Any) -> tuple[Interval, Any]:
+        """The coefficient on pieces by itself, and by the mean value theorem from its middle, whose
+        overestimate falls with the square of the length; the derivative of the coefficient of order
+        k is k + 1 times the next."""
+        count, middle = len(owner), (low + high) / 2
+        twice = np.concatenate([owner, owner])
+        found, holds = self._evaluated(deltas, twice, np.concatenate([low, middle]),
+                                       np.concatenate([high, middle]))  # fmt: skip
+        full = (2 * count, *self.shape)
+        top, slope = (Interval(*(np.broadcast_to(e, full) for e in f)) for f in found)
+        here = Interval(top.lo[:count], top.hi[:count])
+        there = Interval(top.lo[count:], top.hi[count:])
+        half = ((high - low) / 2).reshape((-1,) + (1,) * len(self.shape))
+        steps = multiply(exactly(np.float64(self.order + 2)), Interval(-half, half))
+        rise = Interval(slope.lo[:count], slope.hi[:count])
+        with np.errstate(all="ignore"):
+            other = add(there, multiply(steps, rise))
+        both = Interval(np.maximum(here.lo, other.lo), np.minimum(here.hi, other.hi))
+        return both, holds[:count]
+
+    def _evaluated(
+        self, deltas: Interval, owner: Any, low: Any, high: Any
+    ) -> tuple[list[Interval], Any]:
+        shape = (len(owner),) + (1,) * self.center.ndim
+        v = Interval(deltas.lo[owner], deltas.hi[owner])
+        s = Interval(low.reshape(shape), high.reshape(shape))
+        with np.errstate(all="ignore"):
+            given = {self.v: v, self.x: add(exactly(self.center[None]), multiply(s, v))}
+        return evaluate(self.value, self.top, given, len(owner), self.scope, self.decisions)
 
 
 @dataclass(frozen=True)

@@ -363,7 +363,7 @@ FACTS: dict[str, Row] = {
     "not_equal": lambda run, a, b: _not(run, _equal(run, a, b)),
     "logical_not": _not, "logical_and": _both, "logical_or": _either, "logical_xor": _one_only,
     "isfinite": _finite, "isinf": _infinite,
-    "isnan": _undefined,
+    "isnan": _undefined, "signbit": lambda run, x: _fact(x.hi < 0, ~(x.lo > 0)),
 }  # fmt: skip
 """Rows that may be undecided: whoever chooses by them gives the piece up."""
 
