@@ -124,7 +124,8 @@ class Approximation:
     def convergence_order(self, direction: Any = None, steps: Any = None) -> float:
         """The slope of log error against log step along a direction: about n + 1.
 
-        Errors at the level of rounding are left out; an exact polynomial gives ``inf``.
+        It is fitted to the smaller half of the steps, where the first omitted term leads.  Errors
+        at the level of rounding are left out; an exact polynomial gives ``inf``.
         """
         f = self._function("convergence_order()")
         v = np.ones_like(self.center) if direction is None else np.asarray(direction)
@@ -133,6 +134,8 @@ class Approximation:
         exact = [np.asarray(f(p)) for p in points]
         errors = np.array([np.max(np.abs(y - self(p))) for y, p in zip(exact, points, strict=True)])
         clear = errors > 1e3 * np.finfo(float).eps * np.max(np.abs(exact[0]))
-        if np.count_nonzero(clear) < 2:
+        count = int(np.count_nonzero(clear))
+        if count < 2:
             return math.inf
-        return float(np.polyfit(np.log(h[clear]), np.log(errors[clear]), 1)[0])
+        small = np.flatnonzero(clear)[np.argsort(np.abs(h[clear]))][: max(2, count // 2)]
+        return float(np.polyfit(np.log(np.abs(h[small])), np.log(errors[small]), 1)[0])

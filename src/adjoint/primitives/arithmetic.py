@@ -68,7 +68,9 @@ def _power_in_base(x: Any, n: Any, y: Any) -> Any:
         return n if n == 1 else n * x ** (n - 1)
     # At x = 0, n = 0 this is 0·∞.  Elsewhere n = 0 is a point like any other of an exponent that
     # varies: a constant in its place would lose the derivatives of n xⁿ⁻¹ there.
-    edge = (n == 0) & (x == 0) if isinstance(n, Tracer) else n == 0
+    edge: Any = n == 0
+    if isinstance(n, Tracer):
+        edge = edge & (x == 0)
     return np.where(edge, 0.0, n * x ** np.where(edge, 1.0, n - 1))
 
 
