@@ -86,3 +86,57 @@ def test_overflow_is_no_bound() -> None:
     assert ad.taylor(lambda x: np.exp(x**2), 1.0, 2).remainder_bound(40.0) == np.inf
     assert ad.taylor(np.sin, 0.0, 3).remainder_bound(np.inf) == np.inf
     assert ad.taylor(np.sin, 0.0, 3).remainder_bound(np.nan) == np.inf
+
+
+def test_at_the_centre_the_error_is_zero_where_there_is_a_polynomial() -> None:
+    assert ad.taylor(np.sin, 0.3, 2).remainder_bound(0.3) == 0
+    assert ad.taylor(np.sqrt, 0.0, 2).remainder_bound(0.0) == np.inf
+
+
+# -- random functions with kinks ------------------------------------------------------------------
+
+ONE: list[Any] = [
+    np.sin, np.exp, np.abs, np.floor, np.cbrt, lambda u: np.maximum(u, 0.3), lambda u: u**3,
+    lambda u: np.where(u > 0.2, u * u, u), lambda u: np.clip(u, -0.5, 0.8),
+    lambda u: 1 / (u + 0.7), lambda u: np.log(u + 1.5), lambda u: (u > 0) * u * u,
+    lambda u: u if u > 0.1 else np.sin(u), lambda u: np.remainder(u, 0.7),
+    lambda u: np.sort(np.stack([u, u * u, 0.3 + 0 * u]))[1], lambda u: (u + 1.5) ** u,
+    lambda u: np.max(np.stack([u, -u, u * u])), lambda u: np.linalg.norm(np.stack([u, u - 0.4])),
+    lambda u: np.where(np.abs(u) < 1e-3, 1.0, np.sin(u) / np.where(np.abs(u) < 1e-3, 1.0, u)),
+]  # fmt: skip
+TWO: list[Any] = [
+    np.add, np.multiply, np.minimum, np.hypot, np.arctan2, lambda u, v: u / (2 + v * v),
+    lambda u, v: np.where(u > v, u, v * v), lambda u, v: np.where((u > 0) & (v > 0), u * v, 0.0),
+]  # fmt: skip
+
+
+def random_function(rng: np.random.Generator, depth: int) -> Any:
+    if depth == 0:
+        return lambda x: x
+    f = random_function(rng, depth - 1)
+    if rng.random() < 0.65:
+        one = ONE[rng.integers(len(ONE))]
+        return lambda x: one(f(x))
+    two, g = TWO[rng.integers(len(TWO))], random_function(rng, depth - 1)
+    return lambda x: two(f(x), g(x))
+
+
+def test_random_functions_with_kinks() -> None:
+    """What is finite is no smaller than the error, beyond what rounding makes of that."""
+    finite = infinite = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        f, order = random_function(rng, int(rng.integers(1, 4))), int(rng.integers(0, 5))
+        center = float(np.round(rng.uniform(-1, 1), int(rng.integers(0, 3))))
+        points = center + np.round(rng.uniform(-1, 1, 3), 1) * (0.3 if seed % 2 else 1.0)
+        with np.errstate(all="ignore"):
+            p = ad.taylor(f, center, order)
+            bounds = p.remainder_bound(points)
+            size = 1 + sum(np.abs(c) for c in p.coefficients)
+            for x, bound in zip(points, bounds, strict=True):
+                if np.isinf(bound):
+                    infinite += 1
+                    continue
+                finite += 1
+                assert abs(f(np.float64(x)) - p(x)) <= bound * (1 + 1e-9) + 1e-11 * size, seed
+    assert finite > 100 < infinite

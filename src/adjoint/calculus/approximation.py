@@ -81,7 +81,7 @@ class Approximation:
         >>> p = ad.taylor(np.exp, 0.0, 3)
         >>> bool(np.exp(1.0) - p(1.0) <= p.remainder_bound(1.0) <= 0.053)
         True
-        >>> ad.taylor(lambda x: 1 / x, 1.0, 3).remainder_bound(radius=1.0)
+        >>> float(ad.taylor(lambda x: 1 / x, 1.0, 3).remainder_bound(radius=1.0))
         inf
         """
         points = self._points(x, radius, rounding, pieces)

@@ -135,7 +135,7 @@ class Remainder:
             table = table.replaced(split, halves)
         found = table.bounds(count, signed=signed)
         here = ~np.any((deltas.lo != 0) | (deltas.hi != 0), axis=tuple(range(1, deltas.ndim)))
-        found[here] = 0.0  # at the centre itself
+        found[here & ~np.any(found.reshape(count, -1) == np.inf, axis=1)] = 0.0  # at the centre
         return found
 
     def _enclosed(self, deltas: Interval, owner: Any, low: Any, high: Any) -> _Table:
