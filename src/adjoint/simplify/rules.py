@@ -94,8 +94,9 @@ LAWS: tuple[Law, ...] = (
     Law("sinh x / cosh x = tanh x", lambda x: np.sinh(x) / np.cosh(x), lambda x: np.tanh(x),
         "where cosh x does not overflow"),
     # -- values by convention at one point
-    Law("where(n = 0, 0, n x^where(n = 0, 1, n − 1)) = n xⁿ⁻¹",
-        lambda x, n: np.where(n == 0, 0.0, n * x ** np.where(n == 0, 1.0, n - 1)),
+    Law("where(n = 0 ∧ x = 0, 0, n x^where(n = 0 ∧ x = 0, 1, n − 1)) = n xⁿ⁻¹",
+        lambda x, n: np.where((n == 0) & (x == 0), 0.0,
+                              n * x ** np.where((n == 0) & (x == 0), 1.0, n - 1)),
         lambda x, n: n * x ** (n - 1), "x ≠ 0 where n = 0", built_in=True),
     Law("where(y = 0, 0, c / where(y = 0, 1, y)) = c / y",
         lambda y: np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y)),
