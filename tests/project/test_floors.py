@@ -29,6 +29,7 @@ FLOORS = {
     "adjoint.transforms": 3,
     "adjoint.simplify": 3,
     "adjoint.codegen": 4,
+    "adjoint.operators": 4,
     "adjoint.printing": 4,
     "adjoint.api": 5,
     "adjoint.calculus": 5,

@@ -75,18 +75,24 @@ def formula(
             hint="use layout='argument' for a gradient in the shape of its argument.",
         )
     specs = _specifications(_parameters(f), shapes, named)
-    found = _capture(f, specs, layout, 0)
+    found = _capture(f, specs, layout, _Dimensions(specs, 0))
     if not found.sizes:
         return found
+
     # Traced for other lengths, it has to be the same formula: else it holds for these lengths only.
-    return replace(found, again=lambda: _capture(f, specs, layout, len(PRIMES) // 2))
+    def again(lengths: dict[str, int] | None) -> Formula:
+        dimensions = _Dimensions(specs, len(PRIMES) // 2)
+        if lengths is not None:
+            dimensions.lengths, dimensions.names = lengths, {}
+        return _capture(f, specs, layout, dimensions)
+
+    return replace(found, again=again)
 
 
 def _capture(
-    f: Callable[..., Any], specs: dict[inspect.Parameter, Any], layout: str, skipped: int
+    f: Callable[..., Any], specs: dict[inspect.Parameter, Any], layout: str, dimensions: _Dimensions
 ) -> Formula:
-    """The formula, for named dimensions with other lengths if some primes are skipped."""
-    dimensions = _Dimensions(specs, skipped)
+    """The formula, for named dimensions of given lengths."""
     abstract = "a formula holds for all values; give an example: formula(f, x=np.array([1.0, 2.0]))"
     with Scope("formula(f)", abstract=abstract) as scope:
         arguments = [_Argument(scope, p, s, dimensions) for p, s in specs.items()]
@@ -112,6 +118,7 @@ def _capture(
         {s.name: s.shape for a in arguments for s in a.symbols.values()},
         _packing(outputs.structure),
         dict(arrays.constants),
+        inputs=_inputs(f, kind, arguments),
     )
 
 
@@ -377,6 +384,28 @@ def _by_vector(f: Callable[..., Any], kind: str, arguments: list[_Argument]) -> 
         return any(a.name == name and a.ranks == [1] for a in arguments)
     positions = cells["positions"].cell_contents
     return all(arguments[i].ranks == [1] for i in positions if i < len(arguments))
+
+
+def _inputs(f: Callable[..., Any], kind: str, arguments: list[_Argument]) -> int | None:
+    """How many axes the argument of a derivative has, if it is one array."""
+    if kind not in _ROWS:
+        return None
+    cells = dict(zip(f.__code__.co_freevars, getattr(f, "__closure__", None) or (), strict=True))
+    if kind == "gradient":
+        return _inputs_of_gradient(cells["both"].cell_contents, arguments)
+    if kind == "partial_derivative":
+        which = cells["which"].cell_contents
+        ranks = [a.ranks for k, a in enumerate(arguments) if which in (a.name, k)]
+    else:
+        positions = cells["positions"].cell_contents
+        ranks = [arguments[i].ranks for i in positions if -len(arguments) <= i < len(arguments)]
+    return ranks[0][0] if len(ranks) == 1 and len(ranks[0]) == 1 else None
+
+
+def _inputs_of_gradient(both: Any, arguments: list[_Argument]) -> int | None:
+    cells = dict(zip(both.__code__.co_freevars, both.__closure__, strict=True))
+    ranks = [arguments[i].ranks for i in cells["positions"].cell_contents]
+    return ranks[0][0] if len(ranks) == 1 and len(ranks[0]) == 1 else None
 
 
 def _function_name(f: Callable[..., Any]) -> str:

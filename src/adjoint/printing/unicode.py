@@ -208,6 +208,13 @@ class Unicode:
         return number + sign + " ".join(parts)
 
 
+class SizedUnicode(Unicode):
+    """The printer for operators: identities show their size."""
+
+    def _identity(self, tree: Identity) -> str:
+        return "I" + str(tree.size).translate(SUBSCRIPTS)
+
+
 def coefficient_text(
     value: Coefficient, sizes: dict[int, str] | None = None, factor: bool = False
 ) -> str:
