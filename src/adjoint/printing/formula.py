@@ -24,6 +24,8 @@ from adjoint.simplify.expression import Expr, Symbol, walk
 if TYPE_CHECKING:
     from adjoint.operators.structured import StructuredOperator
 
+LOOP_HINT = "for all lengths write the loop on whole arrays: np.sum(x**2), x[1:] - x[:-1]"
+
 WRITTEN_OUT = 1000
 """Arrays without a name are written out in `source` up to so many elements."""
 
@@ -56,6 +58,7 @@ class Formula:
     again: makes the formula for other lengths of the named dimensions: for given ones, or for
         none in particular.
     inputs: how many axes of a derivative are those of its argument, if that is known.
+    unrolled: whether f loops over entries in a way that has no form on whole arrays here.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Formula:
     constants: dict[str, Any] = field(default_factory=dict)
     again: Callable[[dict[str, int] | None], Formula] | None = None
     inputs: int | None = None
+    unrolled: bool = False
 
     # -- text -------------------------------------------------------------------------------
 
@@ -86,12 +90,18 @@ class Formula:
 
         It does not where f counts or slices: a loop over the elements is a loop of one length.
         """
-        return self.again is None or self.again(None)._text() == self._text()
+        if self.again is None:
+            return True
+        try:
+            return self.again(None)._text() == self._text()
+        except ArgumentValueError:  # a loop that is unrolled into too many operations there
+            return False
 
     def __str__(self) -> str:
         text = self._text()
         if not self.general:
-            text += "\n(for " + ", ".join(f"{v} = {n}" for n, v in self.sizes.items()) + ")"
+            text += "\n(for " + ", ".join(f"{v} = {n}" for n, v in self.sizes.items())
+            text += f"; {LOOP_HINT})" if self.unrolled else ")"
         return text
 
     def _text(self, printer: Unicode | None = None) -> str:

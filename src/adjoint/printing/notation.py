@@ -171,6 +171,8 @@ class Notation:
             return Inverse(args[0], is_symmetric(e))
         if e.primitive is PROJECTION:
             return Entry(args[0], f"[{e.params['index']}]", kind)
+        if e.name == "scatter_add" and (widths := _padding(e)) is not None:
+            return Call("pad", (args[1],), kind, "", (widths,), e)
         if e.name == "getitem" and len(args) == 1:
             return Entry(args[0], _index_text(e.params["template"]), kind)
         if e.name == "stack" and e.params["axis"] == 0:
@@ -299,6 +301,21 @@ _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
 def _rank(tree: Tree) -> int:
     base = tree.base if isinstance(tree, Pow) else tree
     return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
+
+
+def _padding(e: Apply) -> str | None:
+    """How many zeros stand before and after what is added to zeros at a slice, as np.pad takes
+    them; None where it is another index."""
+    index = e.params["template"]
+    if number_of(e.args[0]) != 0 or len(e.args) > 2 or len(index) != e.rank:
+        return None
+    if not all(isinstance(p, slice) and p.step in (None, 1) for p in index):
+        return None
+    bounds = [p.indices(n) for p, n in zip(index, e.shape, strict=True)]
+    widths = [(start, n - stop) for (start, stop, _), n in zip(bounds, e.shape, strict=True)]
+    if e.args[1].shape != tuple(stop - start for start, stop, _ in bounds):
+        return None
+    return str(widths[0] if e.rank == 1 else tuple(widths))
 
 
 def _options(e: Apply) -> tuple[str, ...]:

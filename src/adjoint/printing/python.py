@@ -286,6 +286,8 @@ class Python:
 
     def _call(self, tree: Call) -> tuple[str, int]:
         args = [self(a) for a in tree.args]
+        if tree.name == "pad":
+            return self.np("pad", *args, *tree.options)
         if tree.extra == "logdet":
             inner = tree.args[0].args[0].args[0]  # type: ignore[attr-defined]
             return f"{self.module}.linalg.slogdet({self(inner)})[1]", ATOM

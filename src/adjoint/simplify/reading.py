@@ -23,6 +23,7 @@ from adjoint.simplify.expression import (
     Apply,
     Expr,
     Factor,
+    Sum,
     Symbol,
     Term,
     number,
@@ -359,10 +360,29 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return spread(a if np.all(mask.value) else b, node.type.shape)
     if number_of(b) != 0:
         return None
+    if _vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
+        return a
     if math.prod(mask.shape) > WRITTEN_OUT:
         return None
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
+
+
+def _vanishes_outside(e: Expr, mask: Any) -> bool:
+    """Whether an expression is zero, visibly, where the mask is not true: it is added to zeros at
+    a slice, and the mask is true there."""
+    if e.shape != mask.shape:
+        return False
+    if isinstance(e, Sum):
+        return all(_vanishes_outside(t, mask) for t in e.terms)
+    if isinstance(e, Term) and len(e.factors) == 1:
+        factor, labels = e.factors[0]
+        return labels == e.out and _vanishes_outside(factor, mask)
+    if not (isinstance(e, Apply) and e.name == "scatter_add" and len(e.args) == 2):
+        return False
+    touched = np.zeros(e.shape, np.bool_)
+    touched[e.params["template"]] = True
+    return number_of(e.args[0]) == 0 and bool(np.all(mask[touched]))
 
 
 # -- linear algebra, for reading -------------------------------------------------------------------
