@@ -49,7 +49,7 @@ def test_shapes_are_given_in_many_ways():
 def test_dimensions_are_printed_by_name():
     f = ad.grad(lambda x: np.mean(x))
     assert str(ad.formula(f, "n")) == "1/n"
-    assert str(ad.formula(lambda X: np.mean(X), "n m")) == "1/n·m sum(X)"
+    assert str(ad.formula(lambda X: np.mean(X), "n m")) == "1/(nm) sum(X)"
     assert ad.formula(f, "n").function()(np.ones(4)).tolist() == [0.25] * 4
 
 

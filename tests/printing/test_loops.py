@@ -176,7 +176,7 @@ CASES = [
     (accumulated, {"A": "m n", "x": "n"}, "Ax"),
     (product_of_matrices, {"A": "n k", "B": "k m"}, "AB"),
     (J(product_of_matrices), {"A": "n k", "B": "k m"}, "Bᵀ ⊗ I"),
-    (trace, {"A": "n n"}, "sum(diag(A))"),
+    (trace, {"A": "n n"}, "tr(A)"),
     (G(trace), {"A": "n n"}, "I"),
     (backwards, {"x": "n", "y": "n"}, "−xᵀy[::-1]"),
     (times_all, {"x": "n"}, "prod(x)"),

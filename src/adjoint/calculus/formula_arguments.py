@@ -97,7 +97,7 @@ class Dimensions:
             if dims is not None:
                 self.parsed[p.name] = dims
                 fixed |= {d for d in dims if isinstance(d, int)}
-        free = iter(n for n in PRIMES[skipped:] + PRIMES[:skipped] if n not in fixed)
+        free = iter(n for n in PRIMES[skipped:] + PRIMES[:skipped] if all(d % n or not d for d in fixed))
         for dims in self.parsed.values():
             for d in dims:
                 if isinstance(d, str) and d not in self.lengths:

@@ -112,7 +112,9 @@ class Formula:
             lines.append(f"{label} = {text}" if label else text)
         lead = "where "
         for part in layout.parts:
-            lines.append(f"{lead}{symbol_text(part.name)} = {printer(part.tree)}")
+            axes = _axes_of(part.tree)
+            name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
+            lines.append(f"{lead}{name} = {printer(part.tree)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
@@ -135,7 +137,9 @@ class Formula:
         ]
         lead = r"\text{where } "
         for part in layout.parts:
-            lines.append(f"{lead}{symbol_latex(part.name)} = {printer(part.tree)}")
+            axes = _axes_of(part.tree).replace(",", "")
+            name = symbol_latex(part.name) + (f"_{{{axes}}}" if axes else "")
+            lines.append(f"{lead}{name} = {printer(part.tree)}")
             lead = ""
         if len(lines) == 1:
             return lines[0]
@@ -224,6 +228,19 @@ class Formula:
                 f"source(f) needs the shapes as numbers here: f counts or slices along {names}.",
                 hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
             )
+        code = self._code(target)
+        # Lengths that are sums of named ones are numbers in the code, though not in the text.
+        other = self if self.again is None else replace(self.again(None), name=self.name)
+        if other is not self and other._code(target) != code:
+            names = ", ".join(self.sizes.values())
+            raise ArgumentValueError(
+                f"source(f) needs the shapes as numbers here: an array has a length made of {names} "
+                "that has no name.",
+                hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
+            )
+        return code
+
+    def _code(self, target: str) -> str:
         printer = Python(self.sizes, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         body += [
@@ -232,7 +249,7 @@ class Formula:
         ]
         body.append(f"    return {self._returned(printer)}")
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
-        doc = str(self).replace("\\", "\\\\").replace('"""', "'''")
+        doc = self._text().replace("\\", "\\\\").replace('"""', "'''")
         lines = [
             f"def {self.name}({', '.join(self.parameters)}):",
             f'    """{_indented(doc)}"""',
@@ -300,10 +317,16 @@ class Formula:
 
 def _with_axes(text: str, tree: Tree) -> str:
     """In index notation the letters of the result are named first."""
+    axes = _axes_of(tree)
+    return f"[{axes}] ↦ {text}" if axes else text
+
+
+def _axes_of(tree: Tree) -> str:
+    """The letters of the result of index notation, else nothing."""
     for part in [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]:
         if isinstance(part, Indexed):
-            return f"[{','.join(part.out)}] ↦ {text}"
-    return text
+            return ",".join(part.out)
+    return ""
 
 
 def _spelled(name: str) -> str:

@@ -23,7 +23,6 @@ from adjoint.simplify.expression import (
     Apply,
     Expr,
     Factor,
-    Sum,
     Symbol,
     Term,
     number,
@@ -32,6 +31,7 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
+from adjoint.simplify.indices import full_template, spread, vanishes_outside, without_new_axes
 from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
 Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
@@ -144,22 +144,6 @@ def _is_identity(value: Any) -> bool:
     return square and bool(np.array_equal(value, np.eye(value.shape[0])))
 
 
-def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
-    """An expression broadcast to a shape, as NumPy does it."""
-    if e.shape == shape:
-        return e
-    offset = len(shape) - e.rank
-    sizes = dict(enumerate(shape))
-    labels = []
-    for k, n in enumerate(e.shape):
-        if n == shape[k + offset]:
-            labels.append(k + offset)
-        else:  # an axis of length 1 that broadcasts is read at its only place
-            labels.append(len(sizes))
-            sizes[len(sizes)] = 1
-    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
-
-
 @reads("einsum")
 def _einsum(args: tuple[Expr, ...], node: Node) -> Expr:
     terms, result = parse(node.params["subscripts"])
@@ -265,7 +249,7 @@ def _getitem(args: tuple[Expr, ...], node: Node) -> Expr | None:
     e, template = args[0], node.params["template"]
     if len(args) > 1:
         return None
-    integers = _full_template(template, e.rank)
+    integers = full_template(template, e.rank)
     if integers is not None and len(integers) == e.rank:
         for axis in reversed(range(e.rank)):
             index = integers[axis]
@@ -318,7 +302,9 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     value = number_of(part)
     if value == 0:
         return number(Fraction(0), total.shape)
-    full = _full_template(template, total.rank)
+    if any(p is None for p in template):
+        return without_new_axes(template, part, node.type.shape)
+    full = full_template(template, total.rank)
     if full is None or any(
         isinstance(p, int) and n > WRITTEN_OUT for p, n in zip(full, total.shape, strict=True)
     ):
@@ -334,20 +320,6 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return product(ONE, factors, tuple(range(total.rank)), dict(enumerate(total.shape)))
 
 
-def _full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
-    """An index of integers and full slices only, one per axis; None for any other."""
-    full: list[Any] = []
-    used = sum(1 for p in template if p is not Ellipsis)
-    for p in template:
-        if p is Ellipsis:
-            full += [slice(None)] * (rank - used)
-        elif isinstance(p, int) or (isinstance(p, slice) and p == slice(None)):
-            full.append(p)
-        else:
-            return None
-    return full + [slice(None)] * (rank - len(full))
-
-
 @reads("where")
 def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """A choice that a plain array has made between values and zero, element by element."""
@@ -360,29 +332,12 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return spread(a if np.all(mask.value) else b, node.type.shape)
     if number_of(b) != 0:
         return None
-    if _vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
+    if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
         return a
     if math.prod(mask.shape) > WRITTEN_OUT:
         return None
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
-
-
-def _vanishes_outside(e: Expr, mask: Any) -> bool:
-    """Whether an expression is zero, visibly, where the mask is not true: it is added to zeros at
-    a slice, and the mask is true there."""
-    if e.shape != mask.shape:
-        return False
-    if isinstance(e, Sum):
-        return all(_vanishes_outside(t, mask) for t in e.terms)
-    if isinstance(e, Term) and len(e.factors) == 1:
-        factor, labels = e.factors[0]
-        return labels == e.out and _vanishes_outside(factor, mask)
-    if not (isinstance(e, Apply) and e.name == "scatter_add" and len(e.args) == 2):
-        return False
-    touched = np.zeros(e.shape, np.bool_)
-    touched[e.params["template"]] = True
-    return number_of(e.args[0]) == 0 and bool(np.all(mask[touched]))
 
 
 # -- linear algebra, for reading -------------------------------------------------------------------
@@ -414,12 +369,23 @@ def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 @reads("cofactor")
 def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    """det(A) A⁻ᵀ, where A has an inverse."""
-    if len(args) != 1 or args[0].rank != 2:
+    """det(A) A⁻ᵀ, and its derivative along E, det(A)(tr(A⁻¹E)A⁻ᵀ − A⁻ᵀEᵀA⁻ᵀ), where A has an
+    inverse."""
+    a, n = args[0], args[0].shape[-1]
+    if len(args) > 2 or a.rank != 2:
         return None
-    (a,) = args
-    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
-    return times(spread(det, a.shape), transpose(inverse(a)))
+    det, inv = raw_apply(PRIMITIVES["det"], (a,), {}, ()), inverse(a)
+    if len(args) == 1:
+        return times(spread(det, a.shape), transpose(inv))
+    e, shape = args[1], node.type.shape
+    if e.rank != len(shape):
+        return None
+    sizes = dict(enumerate(shape)) | {len(shape) + k: n for k in range(2)}
+    *lead, i, j, p, q = sizes
+    first = [(det, ()), (inv, (j, i)), (inv, (q, p)), (e, (*lead, p, q))]
+    second = [(det, ()), (inv, (p, i)), (e, (*lead, q, p)), (inv, (j, q))]
+    out = (*lead, i, j)
+    return add([product(ONE, first, out, sizes), product(MINUS, second, out, sizes)])
 
 
 @reads("projection")
