@@ -97,7 +97,9 @@ class Dimensions:
             if dims is not None:
                 self.parsed[p.name] = dims
                 fixed |= {d for d in dims if isinstance(d, int)}
-        free = iter(n for n in PRIMES[skipped:] + PRIMES[:skipped] if all(d % n or not d for d in fixed))
+        free = iter(
+            n for n in PRIMES[skipped:] + PRIMES[:skipped] if all(d % n or not d for d in fixed)
+        )
         for dims in self.parsed.values():
             for d in dims:
                 if isinstance(d, str) and d not in self.lengths:
@@ -113,7 +115,7 @@ class Dimensions:
         try:
             yield
         except AdjointError as error:
-            headline = re.sub(r"\[[\d,]+\]", self._named, error.headline)
+            headline = re.sub(r"\[[\d,]+\]|\(\d+,(?: ?\d+,?)*\)", self._named, error.headline)
             AdjointError.__init__(error, headline, where=error.where, hint=error.hint)
             raise
 

@@ -15,7 +15,7 @@ from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.names import LETTERS, ascii_name
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
-from adjoint.printing.precedence import Add, Indexed, Tree
+from adjoint.printing.precedence import TENSOR, Add, Call, Indexed, Pow, Tree
 from adjoint.printing.python import HELPERS, Python
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
@@ -234,8 +234,8 @@ class Formula:
         if other is not self and other._code(target) != code:
             names = ", ".join(self.sizes.values())
             raise ArgumentValueError(
-                f"source(f) needs the shapes as numbers here: an array has a length made of {names} "
-                "that has no name.",
+                "source(f) needs the shapes as numbers here: an array has a length made of "
+                f"{names} that has no name.",
                 hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
             )
         return code
@@ -323,10 +323,16 @@ def _with_axes(text: str, tree: Tree) -> str:
 
 def _axes_of(tree: Tree) -> str:
     """The letters of the result of index notation, else nothing."""
-    for part in [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]:
-        if isinstance(part, Indexed):
-            return ",".join(part.out)
-    return ""
+    if isinstance(tree, Indexed):
+        return ",".join(tree.out)
+    parts: Sequence[Tree] = ()
+    if isinstance(tree, Add):
+        parts = [t for _, t in tree.parts]
+    elif isinstance(tree, Pow):
+        parts = [tree.base]
+    elif isinstance(tree, Call) and tree.kind == TENSOR and len(tree.args) == 1:
+        parts = tree.args
+    return next(filter(None, map(_axes_of, parts)), "")
 
 
 def _spelled(name: str) -> str:

@@ -292,7 +292,7 @@ class Notation:
 
     def _entry(self, e: Expr, letters: str) -> Tree | None:
         """One entry of a tensor that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
-        if e.rank < 3 or e in self.names:
+        if e.rank < 3 or isinstance(self._operand(e), Name):
             return None
         exponent = number_of(e.exponent) if isinstance(e, Power) else None
         if isinstance(e, Power) and exponent is not None:
@@ -301,17 +301,21 @@ class Notation:
         if isinstance(e, Apply) and len(e.args) == 1 and isinstance(e.primitive, Elementwise):
             inner = self._entry(e.args[0], letters)
             return None if inner is None else Call(e.name, (inner,), SCALAR, e.primitive.latex)
-        if not isinstance(e, Sum) or any(set(as_term(t).sizes) - set(as_term(t).out)
-                                         or _has_delta(t) for t in e.terms):  # fmt: skip
+        terms = e.terms if isinstance(e, Sum) else (e,)
+        if not isinstance(e, Sum | Term) or any(
+            set(as_term(t).sizes) - set(as_term(t).out) or _has_delta(t) for t in terms
+        ):
             return None
         parts = []
-        for t in e.terms:
+        for t in terms:
             sign, view = (-1 if is_negative(split(t)[0]) else 1), as_term(t)
             named = dict(zip(view.out, letters, strict=True))
             factors = tuple(
                 (self._operand(f), "".join(named[i] for i in ls)) for f, ls in view.factors
             )
             parts.append((sign, Indexed(sign * view.coefficient, factors, letters, ())))
+        if len(parts) == 1 and parts[0][0] > 0:
+            return parts[0][1]
         return Add(tuple(sorted(parts, key=lambda part: part[0] < 0)))
 
 
@@ -407,7 +411,10 @@ def _part_text(part: Any) -> str:
 
 
 def row(tree: Tree) -> Tree:
-    """A column as the row it is in numerator layout."""
+    """A column as the row it is in numerator layout; index notation has neither."""
+    parts = [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]
+    if any(isinstance(t, Indexed) for t in parts):
+        return tree
     if isinstance(tree, Add):
         return Add(tuple((s, flip(t)) for s, t in tree.parts))
     return flip(tree)

@@ -103,7 +103,7 @@ def name_step(e: Expr) -> Expr:
     value = number_of(half)
     if value is None:
         return e
-    return raw_apply(PRIMITIVES["heaviside"], (x, number(value, e.shape)), {}, e.shape)
+    return raw_apply(PRIMITIVES["heaviside"], (x, number(value)), {}, e.shape)
 
 
 def drop_nan_test(e: Expr) -> Expr:

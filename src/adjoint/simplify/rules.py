@@ -113,6 +113,18 @@ LAWS: tuple[Law, ...] = (
         lambda x, n: x**n * np.log(x), "x > 0; at 0 the convention is 0", built_in=True),
     Law("where(c, x, x) = x", lambda c, x: np.where(c, x, x), lambda c, x: x, ALWAYS,
         built_in=True),
+    Law("where(where(v ≠ 0, 1, 0) ≠ 0, v w, 0) = v w",
+        lambda v, w: np.where(np.where(v != 0, 1.0, 0.0) != 0, v * w, 0.0),
+        lambda v, w: v * w, FINITE, "n; n", True),
+    Law("where(x > 0, 1, where(x = 0, ½, 0)) = heaviside(x, ½)",
+        lambda x: np.where(x > 0, 1.0, np.where(x == 0, 0.5, 0.0)),
+        lambda x: np.heaviside(x, 0.5), "x is not NaN", "n", True),
+    # -- sums inside sums
+    Law("Σ (x − Σ x / n) = 0", lambda x: np.sum(x - np.mean(x)), lambda x: 0.0 * np.sum(x), FINITE,
+        "n", True),
+    Law("Σ (Xᵢₖ + Yⱼₖ) Zₖ = (XZ)ᵢ + (YZ)ⱼ",
+        lambda X, Y, Z: np.einsum("ijk,k->ij", X[:, None] + Y[None], Z),
+        lambda X, Y, Z: (X @ Z)[:, None] + (Y @ Z)[None], FINITE, "n m; k m; m", True),
     # -- matrices
     Law("(A⁻¹)⁻¹ = A", lambda A: np.linalg.inv(np.linalg.inv(A)), lambda A: A, "A is regular",
         "n n"),
