@@ -13,7 +13,7 @@ from adjoint.simplify.cleanup import as_term
 from adjoint.simplify.contraction_order import pairwise
 from adjoint.simplify.einstein import product
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Expr, Symbol, Term, number_of
+from adjoint.simplify.expression import Expr, Labels, Symbol, Term, number, number_of
 from adjoint.simplify.rebuild import evaluate
 
 
@@ -36,13 +36,17 @@ class Products:
     def __call__(self, x: Any) -> Any:
         """A x, for x in the shape of the inputs, with one more axis for several x."""
         argument, results = self._results(x.shape[len(self.shape) - self.outs :])
-        total: Any = 0.0
+        known = {**self.values.known, argument: x}
+        total: Any = None
         for e in results:
-            value = number_of(e)
-            if value != 0:
-                total = total + evaluate([e], {**self.values.known, argument: x})[0]
+            if number_of(e) != 0:
+                value = evaluate([e], known)[0]
+                total = value if total is None else total + value
         wanted = self.shape[: self.outs] + argument.shape[len(self.shape) - self.outs :]
-        return np.array(np.broadcast_to(total, wanted))
+        own = isinstance(total, np.ndarray) and total.shape == wanted and total.flags.owndata
+        if own and total is not x:
+            return total
+        return np.array(np.broadcast_to(0.0 if total is None else total, wanted))
 
     def _results(self, more: tuple[int, ...]) -> tuple[Symbol, list[Expr]]:
         width = more[0] if more else 0
@@ -73,7 +77,7 @@ class Products:
             core = as_term(part.array)
             if len(core.factors) < 2:
                 continue
-            kept = tuple(dict.fromkeys(core.out))
+            kept = tuple(dict.fromkeys(_order(core.out, part)))
             whole = product(core.coefficient, core.factors, kept, core.sizes)
             size = math.prod(whole.shape)
             given = sum(math.prod(f.shape) for f, _ in core.factors)
@@ -84,9 +88,19 @@ class Products:
             other = join(Split(found.scale, parts), *self.places)
             formed = _flops(whole) + _flops(self._applied(other, argument))
             if formed <= flops and size <= max(given, 1):
-                self.values.known[placed] = self.values(whole)
-                found, best, flops = Split(found.scale, parts), other, formed - _flops(whole)
+                # The number in front is taken into what is formed.
+                self.values.known[placed] = self.values(found.scale) * self.values(whole)
+                found = Split(number(ONE), parts)
+                best = join(found, *self.places)
+                flops = formed - _flops(whole)
         return best
+
+
+def _order(labels: Labels, part: Part) -> Labels:
+    """The axes of a part in the order in which a product reads them from memory: A[i, k] x[k, j],
+    but x[j, k] A[k, i]."""
+    outs = len(part.outs)
+    return labels[outs:] + labels[:outs] if part.ins and part.ins[0] > 0 else labels
 
 
 def _flops(e: Expr) -> float:
