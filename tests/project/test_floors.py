@@ -30,6 +30,7 @@ FLOORS = {
     "adjoint.simplify": 3,
     "adjoint.codegen": 4,
     "adjoint.enclosure": 4,
+    "adjoint.operators": 4,
     "adjoint.printing": 4,
     "adjoint.api": 5,
     "adjoint.calculus": 5,

@@ -196,3 +196,37 @@ def test_the_hessian_of_a_factorisation_costs_one_small_product():
 def test_numbers_are_exact():
     e = formula(lambda x: 0.1 * x + 0.2 * x).results[0]
     assert e.coefficient == Fraction(3, 10)
+
+
+# -- reading what indices and choices do, on exact integers
+
+
+def written_at_a_slice(x):
+    return np.sum(x[1:] * x[:-1])
+
+
+def pairs(X, Y):
+    return np.sum((X[:, None] - Y[None]) ** 2, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (ad.grad(written_at_a_slice), ["n"]),
+        (ad.grad(lambda X, Y: np.sum(pairs(X, Y) ** 2)), ["n m", "k m"]),
+        (ad.jacobian(pairs, 1), ["n m", "k m"]),
+        (ad.hessian(lambda X, A: np.trace(X.T @ A @ X @ X.T @ X)), ["n k", "n n"]),
+        (ad.grad(lambda W, x: np.sum(np.maximum(W @ x, 0) ** 2)), ["n m", "m"]),
+    ],
+)
+def test_tensors_and_indices_are_exact(f, shapes):
+    rng = np.random.default_rng(0)
+    values = [rng.integers(-3, 4, [SIZES[d] for d in s.split()]).astype(float) for s in shapes]
+    np.testing.assert_array_equal(formula(f, *shapes).function()(*values), f(*values))
+
+
+def test_cofactors_are_those_of_regular_matrices():
+    A = np.random.default_rng(0).normal(size=(4, 4))
+    for f in (np.linalg.det, lambda A: np.log(np.linalg.det(A @ A.T))):
+        printed = formula(ad.hessian(f), "n n").function()
+        np.testing.assert_allclose(printed(A), ad.hessian(f)(A), rtol=1e-9, atol=1e-10)

@@ -13,7 +13,7 @@ from adjoint.enclosure.refusals import Refusals, no_row
 from adjoint.errors import MissingRuleError
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import PROJECTION, VARIABLE
-from adjoint.graph.ir import Graph, Node, reachable
+from adjoint.graph.ir import Constant, Graph, Node, reachable
 from adjoint.graph.scope import Scope
 from adjoint.graph.sites import describe_site
 
@@ -76,8 +76,8 @@ class _Walk:
 
     def visit(self, node: Node) -> None:
         """Computes the interval of a node from those of its inputs."""
-        if node in self.known:
-            return
+        if node in self.known or isinstance(node, Constant):
+            return  # an array that the function closes over has a scope where calls are recorded
         if node.primitive is VARIABLE and node.inputs:
             self.known[node] = self.of(node.inputs[0])
         elif node.primitive is PROJECTION:

@@ -159,8 +159,9 @@ def content_of(e: Sum) -> tuple[Coefficient, Expr]:
         fractions = [c for c in numbers if isinstance(c, Fraction)]
         if len({abs(c) for c in fractions}) == 1:
             content = abs(fractions[0])
-        elif all(c.denominator == 1 for c in fractions):
-            content = Fraction(math.gcd(*(c.numerator for c in fractions)))
+        else:
+            tops, bottoms = zip(*((c.numerator, c.denominator) for c in fractions), strict=True)
+            content = Fraction(math.gcd(*tops), math.gcd(*bottoms))
         if all(c < 0 for c in fractions):
             content = -content
     rest: Expr = e
@@ -269,7 +270,9 @@ def _colours(
     serials = sorted({e.serial for e, _ in factors})
     order = {serial: k for k, serial in enumerate(serials)}
     colours = {i: hash((1, n)) for i, n in names.items()}
-    colours |= {i: hash((2, sizes[i])) for i in summed}
+    # Lengths by their order, so that the names do not depend on the lengths themselves.
+    lengths = sorted(set(sizes.values()))
+    colours |= {i: hash((2, lengths.index(sizes[i]))) for i in summed}
     for _ in range(min(len(summed), 4)):
         seen: dict[int, list[int]] = {i: [] for i in summed}
         for e, labels in factors:

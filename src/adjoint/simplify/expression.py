@@ -15,7 +15,7 @@ that common subexpressions are found by building them, and comparing is ``is``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -236,8 +236,9 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
-def walk(roots: Iterable[Expr]) -> list[Expr]:
-    """Every expression below the roots, operands first, without recursion."""
+def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+    """Every expression below the roots, operands first, without recursion; what is below those
+    that are known is left out."""
     seen: set[Expr] = set()
     order: list[Expr] = []
     stack: list[tuple[Expr, bool]] = [(e, False) for e in roots]
@@ -248,5 +249,6 @@ def walk(roots: Iterable[Expr]) -> list[Expr]:
         elif e not in seen:
             seen.add(e)
             stack.append((e, True))
-            stack.extend((c, False) for c in e.children() if c not in seen)
+            if e not in known:
+                stack.extend((c, False) for c in e.children() if c not in seen)
     return order

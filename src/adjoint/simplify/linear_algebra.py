@@ -5,10 +5,11 @@ from __future__ import annotations
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.einstein import product, times, transpose
+from adjoint.simplify.einstein import add, product, times, transpose
 from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import Apply, Expr, raw_apply
-from adjoint.simplify.reading import reads, spread
+from adjoint.simplify.indices import spread
+from adjoint.simplify.reading import MINUS, reads
 
 
 @reads("inv")
@@ -37,12 +38,23 @@ def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 @reads("cofactor")
 def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    """det(A) A⁻ᵀ, where A has an inverse."""
-    if len(args) != 1 or args[0].rank != 2:
+    """det(A) A⁻ᵀ, and its derivative along E, det(A)(tr(A⁻¹E)A⁻ᵀ − A⁻ᵀEᵀA⁻ᵀ), where A has an
+    inverse."""
+    a, n = args[0], args[0].shape[-1]
+    if len(args) > 2 or a.rank != 2:
         return None
-    (a,) = args
-    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
-    return times(spread(det, a.shape), transpose(inverse(a)))
+    det, inv = raw_apply(PRIMITIVES["det"], (a,), {}, ()), inverse(a)
+    if len(args) == 1:
+        return times(spread(det, a.shape), transpose(inv))
+    e, shape = args[1], node.type.shape
+    if e.rank != len(shape):
+        return None
+    sizes = dict(enumerate(shape)) | {len(shape) + k: n for k in range(2)}
+    *lead, i, j, p, q = sizes
+    first = [(det, ()), (inv, (j, i)), (inv, (q, p)), (e, (*lead, p, q))]
+    second = [(det, ()), (inv, (p, i)), (e, (*lead, q, p)), (inv, (j, q))]
+    out = (*lead, i, j)
+    return add([product(ONE, first, out, sizes), product(MINUS, second, out, sizes)])
 
 
 def is_log_det(e: Expr) -> bool:

@@ -30,6 +30,7 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
+from adjoint.simplify.indices import full_template, spread, vanishes_outside, without_new_axes
 from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
 Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
@@ -176,22 +177,6 @@ def _is_identity(value: Any) -> bool:
     return square and bool(np.array_equal(value, np.eye(value.shape[0])))
 
 
-def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
-    """An expression broadcast to a shape, as NumPy does it."""
-    if e.shape == shape:
-        return e
-    offset = len(shape) - e.rank
-    sizes = dict(enumerate(shape))
-    labels = []
-    for k, n in enumerate(e.shape):
-        if n == shape[k + offset]:
-            labels.append(k + offset)
-        else:  # an axis of length 1 that broadcasts is read at its only place
-            labels.append(len(sizes))
-            sizes[len(sizes)] = 1
-    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
-
-
 @reads("einsum")
 def _einsum(args: tuple[Expr, ...], node: Node) -> Expr:
     terms, result = parse(node.params["subscripts"])
@@ -297,7 +282,7 @@ def _getitem(args: tuple[Expr, ...], node: Node) -> Expr | None:
     e, template = args[0], node.params["template"]
     if len(args) > 1:
         return None
-    integers = _full_template(template, e.rank)
+    integers = full_template(template, e.rank)
     if integers is not None and len(integers) == e.rank:
         for axis in reversed(range(e.rank)):
             index = integers[axis]
@@ -350,7 +335,9 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     value = number_of(part)
     if value == 0:
         return number(Fraction(0), total.shape)
-    full = _full_template(template, total.rank)
+    if any(p is None for p in template):
+        return without_new_axes(template, part, node.type.shape)
+    full = full_template(template, total.rank)
     if full is None or any(
         isinstance(p, int) and n > WRITTEN_OUT for p, n in zip(full, total.shape, strict=True)
     ):
@@ -366,20 +353,6 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return product(ONE, factors, tuple(range(total.rank)), dict(enumerate(total.shape)))
 
 
-def _full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
-    """An index of integers and full slices only, one per axis; None for any other."""
-    full: list[Any] = []
-    used = sum(1 for p in template if p is not Ellipsis)
-    for p in template:
-        if p is Ellipsis:
-            full += [slice(None)] * (rank - used)
-        elif isinstance(p, int) or (isinstance(p, slice) and p == slice(None)):
-            full.append(p)
-        else:
-            return None
-    return full + [slice(None)] * (rank - len(full))
-
-
 @reads("where")
 def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """A choice that a plain array has made between values and zero, element by element."""
@@ -392,6 +365,8 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return spread(a if np.all(mask.value) else b, node.type.shape)
     if number_of(b) != 0:
         return None
+    if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
+        return a
     if math.prod(mask.shape) > WRITTEN_OUT:
         return None
     ones = literal(np.asarray(mask.value) != 0)

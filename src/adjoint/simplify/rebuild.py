@@ -45,7 +45,7 @@ def evaluate(roots: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     [[6, 12]]
     """
     done: dict[Expr, Any] = dict(values)
-    for e in walk(roots):
+    for e in walk(roots, values):
         if e not in done:
             done[e] = _value(e, done)
     return [done[e] for e in roots]

@@ -29,7 +29,8 @@ from adjoint.simplify.expression import (
     raw_apply,
     walk,
 )
-from adjoint.simplify.reading import TRUTH, Reader, spread
+from adjoint.simplify.indices import spread
+from adjoint.simplify.reading import TRUTH, Reader
 
 _BOUNDED = frozenset((
     "maximum", "minimum", "fmax", "fmin", "clip", "max", "min", "absolute", "negative", "tanh",
