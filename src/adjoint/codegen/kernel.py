@@ -35,6 +35,7 @@ from adjoint.codegen.strided import strided_view
 from adjoint.codegen.support import is_dear, provide
 from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
+from adjoint.codegen.vector_math.definitions import FULL_WIDTH, Attributes
 
 FAULT = -1
 """The code of a kernel that met what it leaves to evaluation: an index outside its array, a matrix
@@ -181,6 +182,8 @@ class Kernel:
         given, made = len(program.inputs), len(program.outputs)
         signature = ir.FunctionType(I32, [POINTER] * (given + made + 1 if self.is_body else 3))
         self.function = ir.Function(self.module, signature, self.name)
+        # Here too: where a loop is inlined, the narrower of the two widths would hold.
+        self.function.attributes = Attributes(FULL_WIDTH)
         builder = self.builder = Builder(self.function.append_basic_block("entry"))
         self.arguments = self.function.args
         arena = self.arguments[-1]

@@ -29,14 +29,12 @@ from adjoint.codegen.step_loops import (
 from adjoint.codegen.steps import Group, Step, Write
 from adjoint.codegen.support import is_dear
 from adjoint.codegen.threads import ParallelCall
-from adjoint.codegen.vector_math.definitions import Attributes
+from adjoint.codegen.vector_math.definitions import FULL_WIDTH, Attributes
 
 if TYPE_CHECKING:
     from adjoint.codegen.kernel import Kernel
 
 POINTER = ir.PointerType()
-
-_LOOP_ATTRIBUTES = ("nounwind", '"prefer-vector-width"="512"')
 
 
 def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
@@ -52,7 +50,7 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     kernel.loop_count += 1
     function = ir.Function(kernel.module, signature, name)
     function.linkage = "internal"
-    function.attributes = Attributes(_LOOP_ATTRIBUTES)
+    function.attributes = Attributes(FULL_WIDTH)
     if isinstance(step, Group) and step.chunk:
         function.attributes.add("noinline")
     builder = Builder(function.append_basic_block("entry"))

@@ -149,6 +149,10 @@ class Attributes(ir.values.FunctionAttributes):  # type: ignore[misc]
         set.add(self, name)
 
 
+FULL_WIDTH = ("nounwind", '"prefer-vector-width"="512"')
+"""Attributes of functions with loops in them: LLVM would use half of the width of some CPUs."""
+
+
 def build(
     name: str, kind: Format, arity: int, body: Body, attributes: Sequence[str], linkage: str
 ) -> Definition:
