@@ -10,8 +10,12 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.program import Op
+from adjoint.codegen.special_symbols import special_call, special_name
 from adjoint.codegen.support import call_scalar, is_dear
 from adjoint.codegen.vector_math import scalar_function
+from adjoint.graph.primitive import Primitive
+from adjoint.primitives.selection import clip
+from adjoint.primitives.special.function import SpecialFunction
 
 I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 DOUBLE, FLOAT = ir.DoubleType(), ir.FloatType()
@@ -138,19 +142,42 @@ def emitter(op: Op, calls: bool = False) -> Emit | None:
 
 
 def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
-    name = _RENAMED.get(op.kind, op.kind)
-    if calls and dtypes[0].kind == "f" and is_dear(name):
-        body: Emit | None = lambda b, *values: call_scalar(b, name, *values)  # noqa: E731
-    else:
-        body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
-    if body is None or len(set(dtypes)) > 1:
-        return None
+    body = _own_body(op, dtypes, calls)
+    taken, given = dtypes, op.dtype
+    if body is None:
+        found = special_call(op.primitive, dtypes)
+        if found is None:
+            return None
+        body, taken, given = found
 
     def emit(builder: Any, *values: Any) -> Any:
-        pairs = zip(values, op.inputs, dtypes, strict=True)
-        return body(builder, *(cast(builder, v, i.dtype, d) for v, i, d in pairs))
+        pairs = zip(values, op.inputs, taken, strict=True)
+        result = body(builder, *(cast(builder, v, i.dtype, d) for v, i, d in pairs))
+        return cast(builder, result, given, op.dtype)
 
     return emit
+
+
+def _own_body(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
+    """The function as instructions of our own."""
+    if len(set(dtypes)) > 1 or not _is_what_it_is_called(op.primitive):
+        return None
+    name = op.kind.removeprefix("scipy.") if isinstance(op.primitive, SpecialFunction) else op.kind
+    name = _RENAMED.get(name, name)
+    if calls and dtypes[0].kind == "f" and is_dear(name):
+        return lambda b, *values: call_scalar(b, name, *values)
+    return _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
+
+
+def _is_what_it_is_called(primitive: Primitive | None) -> bool:
+    """Whether the name of a primitive says what it computes: a row of the user's may have the
+    name of another library's function."""
+    function = getattr(primitive, "ufunc", None)
+    if not isinstance(function, np.ufunc):
+        return function is None or (function.__module__ or "").startswith("adjoint.")
+    if isinstance(primitive, SpecialFunction):
+        return bool(special_name(primitive)[0])
+    return function is getattr(np, function.__name__, None) or function is clip.ufunc
 
 
 def _float_body(name: str) -> Emit | None:
