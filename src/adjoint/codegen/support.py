@@ -1,6 +1,6 @@
 """Functions that are compiled once per process and called from many modules.
 
-Two kinds of our own: the general functions behind rare arguments (sin of 1e300), and scalar functions as
+Two kinds: the general functions behind rare arguments (sin of 1e300), and scalar functions as
 calls, for straight-line programs with so many of them that inlining each would take too long.
 """
 
