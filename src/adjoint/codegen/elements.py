@@ -13,6 +13,7 @@ from adjoint.codegen.program import Op
 from adjoint.codegen.special_symbols import special_call, special_name
 from adjoint.codegen.support import call_scalar, is_dear
 from adjoint.codegen.vector_math import scalar_function
+from adjoint.codegen.vector_math.definitions import Attributes
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.selection import clip
 from adjoint.primitives.special.function import SpecialFunction
@@ -24,6 +25,8 @@ _TYPES: dict[np.dtype[Any], Any] = {
     np.dtype(np.float64): DOUBLE, np.dtype(np.float32): FLOAT, np.dtype(np.bool_): I1,
     **{np.dtype(f"int{n}"): ir.IntType(n) for n in (8, 16, 32, 64)},
 }  # fmt: skip
+
+_INT64 = np.dtype(np.int64)
 
 NATIVE_DTYPES = frozenset(_TYPES)
 """What compiled loops compute with; other dtypes are left to NumPy."""
@@ -160,6 +163,8 @@ def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit 
 
 def _own_body(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
     """The function as instructions of our own."""
+    if op.kind == "ldexp" and dtypes[0].kind == "f" and dtypes[1].kind == "i":
+        return _ldexp
     if len(set(dtypes)) > 1 or not _is_what_it_is_called(op.primitive):
         return None
     name = op.kind.removeprefix("scipy.") if isinstance(op.primitive, SpecialFunction) else op.kind
@@ -237,6 +242,35 @@ _BOOLEAN: dict[str, Emit] = {
 }
 
 
+def _ldexp(builder: Any, x: Any, exponent: Any) -> Any:
+    """x · 2ⁿ by the C library, whose exponent has 32 bits: beyond ±10000 nothing changes."""
+    n = cast(builder, exponent, np.dtype(f"int{exponent.type.width}"), _INT64)
+    most = ir.Constant(I64, 10_000)
+    n = builder.select(builder.icmp_signed(">", n, most), most, n)
+    least = ir.Constant(I64, -10_000)
+    n = builder.trunc(builder.select(builder.icmp_signed("<", n, least), least, n), I32)
+    name = "ldexp" if x.type == DOUBLE else "ldexpf"
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(x.type, [x.type, I32]), name)
+        function.attributes = Attributes(("nounwind", "willreturn", "memory(none)"))
+    return builder.call(function, [x, n])
+
+
+def _shift(method: str) -> Emit:
+    """A shift as NumPy has it: by the width or more, or by a negative number, nothing is left but
+    the sign."""
+
+    def emit(builder: Any, x: Any, count: Any) -> Any:
+        zero, width = ir.Constant(x.type, 0), ir.Constant(x.type, x.type.width)
+        inside = builder.icmp_unsigned("<", count, width)
+        moved = getattr(builder, method)(x, builder.select(inside, count, zero))
+        sign = builder.ashr(x, ir.Constant(x.type, x.type.width - 1))
+        return builder.select(inside, moved, zero if method == "shl" else sign)
+
+    return emit
+
+
 def _signed_body(name: str) -> Emit | None:
     if name in _INTEGER:
         method = _INTEGER[name]
@@ -276,6 +310,8 @@ _SIGNED: dict[str, Emit] = {
     "fmax": lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y),
     "fmin": lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y),
     "sign": _integer_sign,
+    "left_shift": _shift("shl"),
+    "right_shift": _shift("ashr"),
     "floor_divide": lambda b, x, y: _floored(b, x, y)[0],
     "remainder": lambda b, x, y: _floored(b, x, y)[1],
     "floor": lambda b, x: x,
@@ -299,6 +335,10 @@ def _magnitude(builder: Any, x: Any) -> Any:
     return _named("absolute")(builder, x)
 
 
+def _dtype(x: Any) -> np.dtype[Any]:
+    return np.dtype(np.float64 if x.type == DOUBLE else np.float32)
+
+
 def _clip(builder: Any, x: Any, low: Any, high: Any) -> Any:
     return _named("minimum")(builder, _named("maximum")(builder, x, low), high)
 
@@ -311,6 +351,7 @@ _SPECIAL: dict[str, Emit] = {
     ),
     "logical_not": lambda b, x: b.not_(_truth(b, x)),
     "clip": _clip,
+    "within_unit": lambda b, x: _clip(b, x, literal(-1.0, _dtype(x)), literal(1.0, _dtype(x))),
     "x_log_x": lambda b, x: b.fmul(x, _named("log")(b, x)),
     "signbit": lambda b, x: b.icmp_signed(
         "<",

@@ -5,9 +5,11 @@ call, so an element computed here is bit for bit the element of the ufunc. (In f
 exist for float64 alone; they are called with the operand widened and the result rounded, which is
 what most of SciPy's own float32 loops do.)
 
-The functions need no GIL and keep no state, so loops on several threads may call them. Errors are
-not reported, as in all native code: where `scipy.special.errstate` asks for it, some of them report
-nevertheless, see `entry`.
+The functions keep no state and need no GIL, so loops on several threads may call them. Like all
+native code they give values and no warnings. Those that SciPy takes from Boost, and Carlson's
+integrals, still look at `scipy.special.errstate` of the calling thread: then they take the GIL
+themselves, and the entry raises what they raised. Functions that may warn whatever the state
+(`FLOAT_ORDERS`) are not called.
 """
 
 from __future__ import annotations
@@ -42,24 +44,12 @@ _REGISTERS: dict[np.dtype[Any], Any] = {
     np.dtype(np.int_): ir.IntType(8 * np.dtype(np.int_).itemsize),
 }  # fmt: skip
 
-BY_NUMPY: dict[str, str] = {
-    **dict.fromkeys(
-        ("bdtr", "bdtrc", "bdtri", "expn", "kn", "nbdtr", "nbdtrc", "nbdtri", "pdtri", "smirnov",
-         "smirnovi", "yn"),
-        "it warns where a float order is cut to an integer; integer orders are native",
-    ),
-    **dict.fromkeys(
-        ("_cosine_cdf", "_iv_ratio", "_lgam1p", "_log1pmx", "_riemann_zeta", "_scaled_exp1",
-         "_smirnovp", "_spherical_in", "_spherical_jn", "_spherical_kn", "_spherical_yn", "_zeta"),
-        "SciPy exports no C function of it",
-    ),
-    **dict.fromkeys(
-        ("_lambertw", "hankel1", "hankel1e", "hankel2", "hankel2e", "kelvin", "modfresnelm",
-         "modfresnelp", "wofz"),
-        "its values are complex",
-    ),
-}  # fmt: skip
-"""Why NumPy evaluates a ufunc of `scipy.special` between native segments."""
+
+FLOAT_ORDERS = frozenset(
+    ("bdtr", "bdtrc", "bdtri", "expn", "kn", "nbdtr", "nbdtrc", "nbdtri", "pdtri", "smirnov",
+     "smirnovi", "yn")
+)  # fmt: skip
+"""Functions that warn, and take the GIL for it, where a float order is cut to an integer."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +106,7 @@ def special_call(
         return None
     name, which = special_name(primitive)
     floats = [d for d in dtypes if d.kind == "f"]
-    if not name or not floats or (name in BY_NUMPY and len(floats) == len(dtypes)):
+    if not name or not floats or (name in FLOAT_ORDERS and len(floats) == len(dtypes)):
         return None
     outputs = getattr(primitive.ufunc, "nout", 0)
     wide = tuple(np.dtype(np.float64) if d.kind == "f" else d for d in dtypes)
@@ -145,6 +135,11 @@ def special_name(primitive: SpecialFunction) -> tuple[str, int]:
     if index.isdigit() and isinstance(several, np.ufunc) and int(index) < several.nout != 1:
         return name, int(index)
     return "", 0
+
+
+def may_report(symbol: str) -> bool:
+    """Whether a function may leave a Python exception behind, as `errstate` of SciPy asks."""
+    return symbol.startswith(PREFIX)
 
 
 def register_special(symbol: str) -> None:
