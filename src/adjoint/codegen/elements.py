@@ -165,6 +165,8 @@ def _own_body(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | 
     """The function as instructions of our own."""
     if op.kind == "ldexp" and dtypes[0].kind == "f" and dtypes[1].kind == "i":
         return _ldexp
+    if op.kind == "round" and dtypes[0].kind == "f":
+        return _rounded_to(op.params["decimals"])
     if len(set(dtypes)) > 1 or not _is_what_it_is_called(op.primitive):
         return None
     name = op.kind.removeprefix("scipy.") if isinstance(op.primitive, SpecialFunction) else op.kind
@@ -255,6 +257,19 @@ def _ldexp(builder: Any, x: Any, exponent: Any) -> Any:
         function = ir.Function(builder.module, ir.FunctionType(x.type, [x.type, I32]), name)
         function.attributes = Attributes(("nounwind", "willreturn", "memory(none)"))
     return builder.call(function, [x, n])
+
+
+def _rounded_to(decimals: int) -> Emit:
+    """Rounding to decimals as NumPy does it: scaled, rounded, and scaled back."""
+
+    def emit(builder: Any, x: Any) -> Any:
+        if decimals == 0:
+            return _named("rint")(builder, x)
+        power = literal(10.0 ** abs(decimals), _dtype(x))
+        up, down = (builder.fmul, builder.fdiv) if decimals > 0 else (builder.fdiv, builder.fmul)
+        return down(_named("rint")(builder, up(x, power)), power)
+
+    return emit
 
 
 def _shift(method: str) -> Emit:

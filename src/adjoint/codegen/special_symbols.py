@@ -35,7 +35,7 @@ _MODULE = "scipy.special.cython_special"
 _PURE = ("nounwind", "willreturn", "memory(none)")
 _FILLS = ("nounwind", "willreturn", "memory(argmem: write)")
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype(np.float64), "float": np.dtype(np.float32), "long": np.dtype(np.int_),
     "Py_ssize_t": np.dtype(np.intp),
 }  # fmt: skip
@@ -129,7 +129,8 @@ def special_name(primitive: SpecialFunction) -> tuple[str, int]:
 
     ufunc = primitive.ufunc
     if isinstance(ufunc, np.ufunc):
-        return (ufunc.__name__ if getattr(_ufuncs, ufunc.__name__, None) is ufunc else "", 0)
+        title = str(getattr(ufunc, "__name__", ""))
+        return title if getattr(_ufuncs, title, None) is ufunc else "", 0
     name, _, index = primitive.name.removeprefix("scipy.").rpartition("_")
     several = getattr(_ufuncs, name, None)
     if index.isdigit() and isinstance(several, np.ufunc) and int(index) < several.nout != 1:
