@@ -99,6 +99,10 @@ def _one(_: mpf) -> mpf:
     return mpf(1)
 
 
+def _eighth(_: mpf) -> mpf:
+    return mpf("0.12")
+
+
 def _arcsin_term(j: int) -> mpf:
     return mpmath.binomial(2 * j, j) / (mpf(4) ** j * (2 * j + 1))
 
@@ -107,6 +111,55 @@ def _scaled_erfc(t: mpf, centre: float) -> mpf:
     """(1 + 2x) exp(x²) erfc(x) with x = centre (1 + t) / (1 − t) (Shepherd & Laframboise, 1981)."""
     x = centre * (1 + t) / (1 - t)
     return (1 + 2 * x) * mpmath.exp(x * x) * mpmath.erfc(x)
+
+
+def _near_two(u: mpf) -> mpf:
+    """(log Γ(2 + u) − u ψ(2)) / u²"""
+    if abs(u) < mpf("1e-12"):
+        return mpmath.polygamma(1, 2) / 2 + u * mpmath.polygamma(2, 2) / 6
+    return (mpmath.loggamma(2 + u) - u * mpmath.digamma(2)) / u**2
+
+
+def _stirling(w: mpf) -> mpf:
+    """x (log Γ(x) − (x − ½) log x + x − ½ log 2π) with w = 1/x²"""
+    if w < mpf("1e-20"):
+        return mpf(1) / 12 - w / 360
+    x = 1 / mpmath.sqrt(w)
+    half = mpmath.log(2 * mpmath.pi) / 2
+    return x * (mpmath.loggamma(x) - (x - mpf("0.5")) * mpmath.log(x) + x - half)
+
+
+def _psi_far(w: mpf) -> mpf:
+    """(log x − 1/(2x) − ψ(x)) x² with w = 1/x²"""
+    if w < mpf("1e-20"):
+        return mpf(1) / 12 - w / 120
+    x = 1 / mpmath.sqrt(w)
+    return (mpmath.log(x) - 1 / (2 * x) - mpmath.digamma(x)) * x * x
+
+
+def _psi_quotient(root: mpf, x: mpf) -> mpf:
+    """ψ(x) / (x − root)"""
+    if abs(x - root) < mpf("1e-14"):
+        return mpmath.polygamma(1, root) + (x - root) * mpmath.polygamma(2, root) / 2
+    return mpmath.digamma(x) / (x - root)
+
+
+def gamma_rows() -> list[Row]:
+    """log Γ and ψ, computed in float64 for both formats."""
+    far = mpf(GAMMA_FAR) ** -2
+    root = mpmath.findroot(mpmath.digamma, mpf("1.4616"))
+    left = mpmath.findroot(mpmath.digamma, mpf("-0.504"))
+    half = mpf("0.5")
+    return [
+        Row("GAMMALN", _near_two, lambda u: abs(u) * mpf("2.4") + mpf("1e-9"), -half, half, 56),
+        Row("STIRLING", _stirling, lambda w: mpmath.sqrt(w) + mpf("1e-9"), 0, far, 56),
+        Row("PSI", lambda t: _psi_quotient(root, t + mpf("1.5")), _one, -half, half, 55),
+        Row("PSI_FAR", _psi_far, lambda w: w + mpf("1e-9"), 0, far, 56),
+        Row("PSI_LEFT", lambda t: _psi_quotient(left, t - half), _eighth, -half / 2, half / 2, 54),
+    ]
+
+
+GAMMA_FAR = 3.5
 
 
 def rows(bits: int) -> list[Row]:
@@ -157,6 +210,8 @@ def rows(bits: int) -> list[Row]:
         Row("CBRT", lambda m: mpmath.cbrt(1 / m), _one, 1, 2, 19 if double else 9),
         Row("EXP2_WIDE", lambda r: mpf(2) ** r, _one, -0.5, 0.5, 28),
         Row("POW", power, lambda z: z * z, mpf("1e-9"), log_z, 70 if double else 36),
+        Row("LOG_WIDE", logarithm, lambda z: z + mpf("1e-9"), 0, mpf("0.0962"), bits + 5),
+        *(gamma_rows() if double else ()),
     ]
 
 
@@ -173,7 +228,7 @@ def rounded(value: mpf, bits: int) -> float:
 def emit(bits: int, suffix: str) -> None:
     """Print one tuple per row."""
     for row in rows(bits):
-        if row.name == "EXP2_WIDE" and bits == 53:
+        if row.name == {53: "EXP2_WIDE", 24: "LOG_WIDE"}[bits]:
             continue
         if row.name == "EXP2_WIDE" or (row.name == "POW" and bits == 24):
             suffix_bits = 53  # float32 powers are computed in float64
@@ -206,6 +261,7 @@ def main() -> None:
     emit(24, "F32")
     for bits, suffix in ((53, "F64"), (24, "F32")):
         print(f"ERFC_CENTRE_{suffix} = {ERFC_CENTRE[bits][0]!r}")
+    print(f"GAMMA_FAR = {GAMMA_FAR!r}")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,10 @@ from adjoint.codegen.vector_math import (
     SCALAR_FUNCTIONS,
     Emitter,
     coefficients,
+    entropy,
     error_function,
     exponential,
+    gamma,
     hyperbolic,
     inverse_trigonometric,
     logarithm,
@@ -30,6 +32,7 @@ from adjoint.codegen.vector_math import (
     support_module,
     trigonometric,
 )
+from benchmarks import vector_math_references as by_mpmath
 from benchmarks.vector_math_accuracy import (
     EXTENDED,
     NOT_MEASURED,
@@ -162,6 +165,11 @@ PLANTED: dict[str, tuple[str, Callable[..., Any]]] = {
     "EXP_F32": ("exp", exponential.exp),
     "SIN_F32": ("sin", trigonometric.sin),
     "POW_F32": ("power", power.pow),
+    "GAMMALN_F64": ("gammaln", gamma.gammaln),
+    "STIRLING_F64": ("gammaln", gamma.gammaln),
+    "PSI_F64": ("psi", gamma.psi),
+    "PSI_FAR_F64": ("psi", gamma.psi),
+    "LOG_WIDE_F64": ("kl_div", entropy.kl_div),
 }
 
 
@@ -229,6 +237,73 @@ def test_shared_repairs_are_bound_when_linked() -> None:
     shared = Loop(SCALAR_FUNCTIONS["cos"], np.float64, lambda module: prepare(module, shared=True))
     assert "adjoint.cos.slow.f64:" not in shared.assembly
     np.testing.assert_array_equal(shared(x), loop("cos", np.float64)(x))
+
+
+def _edges(name: str, dtype: Any) -> list[tuple[tuple[float, ...], float]]:
+    inf, nan = float("inf"), float("nan")
+    one: dict[str, list[tuple[float, float]]] = {
+        "gammaln": [(0.0, inf), (-0.0, inf), (1.0, 0.0), (2.0, 0.0), (-1.0, inf), (-1e300, inf),
+                    (inf, inf), (-inf, -inf), (nan, nan), (1e306, inf)],
+        "psi": [(0.0, -inf), (-0.0, inf), (-1.0, nan), (-1e300, nan), (inf, inf), (-inf, nan),
+                (5e-324, -inf), (-5e-324, inf), (nan, nan)],
+        "erfcx": [(inf, 0.0), (-inf, inf), (0.0, 1.0), (-27.0, inf), (nan, nan)],
+        "ndtr": [(inf, 1.0), (-inf, 0.0), (0.0, 0.5), (-40.0, 0.0), (nan, nan)],
+        "log_ndtr": [(inf, -0.0), (-inf, -inf), (-1e200, -inf), (40.0, -0.0), (nan, nan)],
+        "entr": [(0.0, 0.0), (-0.0, 0.0), (-1.0, -inf), (-inf, -inf), (inf, -inf), (1.0, -0.0),
+                 (nan, nan)],
+        "logit": [(0.0, -inf), (1.0, inf), (0.5, 0.0), (-0.1, nan), (1.1, nan), (nan, nan)],
+        "log_expit": [(inf, -0.0), (-inf, -inf), (nan, nan)],
+        "sinpi": [(0.0, 0.0), (-0.0, -0.0), (1e300, 0.0), (inf, nan), (nan, nan), (0.5, 1.0)],
+        "cospi": [(0.5, 0.0), (1.5, 0.0), (1e300, 1.0), (inf, nan), (nan, nan), (3.0, -1.0)],
+        "spacing": [(0.0, 5e-324), (-1.0, -(2.0**-52)), (inf, nan), (nan, nan),
+                    (1.7976931348623157e308, 2.0**971)],
+    }  # fmt: skip
+    two: dict[str, list[tuple[float, float, float]]] = {
+        "xlogy": [(0.0, 0.0, 0.0), (0.0, nan, nan), (nan, 0.0, nan), (2.0, 0.0, -inf),
+                  (0.0, inf, 0.0), (1.0, inf, inf), (inf, 0.5, -inf), (1.0, -1.0, nan)],
+        "xlog1py": [(0.0, -1.0, 0.0), (0.0, nan, nan), (2.0, -1.0, -inf), (1.0, inf, inf),
+                    (inf, 0.25, inf), (1.0, -2.0, nan)],
+        "rel_entr": [(0.0, 0.0, 0.0), (0.0, inf, 0.0), (1.0, 0.0, inf), (-1.0, 1.0, inf),
+                     (2.0, 2.0, 0.0), (inf, 1.0, inf), (1.0, inf, -inf), (nan, 1.0, nan)],
+        "kl_div": [(0.0, 3.0, 3.0), (1.0, 0.0, inf), (-1.0, 1.0, inf), (2.0, 2.0, 0.0),
+                   (inf, 1.0, nan), (1.0, nan, nan)],
+        "huber": [(-1.0, 1.0, inf), (1.0, inf, inf), (0.0, 0.0, 0.0), (1.0, nan, nan)],
+        "pseudo_huber": [(-1.0, 1.0, inf), (0.0, 5.0, 0.0), (2.0, 0.0, 0.0), (1.0, inf, inf),
+                         (1.0, nan, nan)],
+        "logaddexp2": [(inf, inf, inf), (-inf, -inf, -inf), (inf, -inf, inf), (1.0, nan, nan)],
+        "xdivy": [(0.0, 0.0, 0.0), (1.0, 0.0, inf), (nan, 0.0, nan)],
+    }  # fmt: skip
+    cases = [(tuple(case[:-1]), case[-1]) for case in (*one.get(name, ()), *two.get(name, ()))]
+    exact = [np.array(a).astype(dtype).astype(float).tolist() == list(a) for a, _ in cases]
+    same = [k or any(v != v for v in a) for k, (a, _) in zip(exact, cases, strict=True)]
+    return [case for case, kept in zip(cases, same, strict=True) if kept]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted({*by_mpmath.EXACT, "spacing"}))
+def test_special_values(name: str, dtype: Any) -> None:
+    if dtype is np.float32 and name == "spacing":
+        pytest.skip("its values are those of float64")
+    cases = _edges(name, dtype)
+    assert len(cases) >= 3
+    operands = [np.array(column, dtype) for column in zip(*(a for a, _ in cases), strict=True)]
+    got = loop(name, dtype)(*operands)
+    for (place, wanted), value in zip(cases, got.tolist(), strict=True):
+        same = np.isnan(value) if np.isnan(wanted) else value == wanted
+        assert same, (name, place, value, wanted)
+        assert np.isnan(wanted) or np.signbit(value) == np.signbit(wanted), (name, place, value)
+
+
+def test_poles_and_reflections() -> None:
+    x = -np.concatenate([np.linspace(0.51, 39.77, 300), 10.0 ** np.linspace(2, 15, 50) + 0.25])
+    for name, exact in (("gammaln", by_mpmath.EXACT["gammaln"]), ("psi", mpmath.digamma)):
+        got = loop(name, np.float64)(x)
+        with mpmath.workdps(60):
+            for place, value in zip(x.tolist(), got.tolist(), strict=True):
+                slope = 1.0 if name == "gammaln" else abs(1 / np.sin(np.pi * place))
+                error = abs(mpmath.mpf(value) - exact(mpmath.mpf(place)))
+                scale = abs(value) + slope + np.log(-place)
+                assert error <= 2.0**-51 * scale, (name, place, value)
 
 
 def _function(kinds: list[ir.Type], result: ir.Type) -> tuple[ir.IRBuilder, Any]:

@@ -6,12 +6,11 @@ every argument is a pointer, matrices are column-major, integers have 32 bits.
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from adjoint.codegen.cython_exports import address, exports, signature
 from adjoint.codegen.llvm_session import register_symbols
 from adjoint.errors import InternalError
 
@@ -57,25 +56,10 @@ def register_imports(names: Iterable[str]) -> None:
 
 
 def _routine(library: Library, name: str) -> Routine:
-    exported = importlib.import_module(f"scipy.linalg.cython_{library}").__pyx_capi__
+    exported = exports(f"scipy.linalg.cython_{library}")
     if name not in exported:
         raise InternalError(f"SciPy exports no {library.upper()} routine {name}.")
     capsule = exported[name]
-    label = _capsule_name(capsule)
-    routine = Routine(f"{library}.{name}", _capsule_pointer(capsule, label), label.decode())
+    routine = Routine(f"{library}.{name}", address(capsule), signature(capsule))
     register_symbols({routine.symbol: routine.address})
     return routine
-
-
-def _capsule_name(capsule: object) -> bytes:
-    get = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
-        ("PyCapsule_GetName", ctypes.pythonapi)
-    )
-    return bytes(get(capsule))
-
-
-def _capsule_pointer(capsule: object, label: bytes) -> int:
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    return int(get(capsule, label))

@@ -10,8 +10,13 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.program import Op
+from adjoint.codegen.special_symbols import special_call, special_name
 from adjoint.codegen.support import call_scalar, is_dear
 from adjoint.codegen.vector_math import scalar_function
+from adjoint.codegen.vector_math.definitions import Attributes
+from adjoint.graph.primitive import Primitive
+from adjoint.primitives.selection import clip
+from adjoint.primitives.special.function import SpecialFunction
 
 I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 DOUBLE, FLOAT = ir.DoubleType(), ir.FloatType()
@@ -20,6 +25,8 @@ _TYPES: dict[np.dtype[Any], Any] = {
     np.dtype(np.float64): DOUBLE, np.dtype(np.float32): FLOAT, np.dtype(np.bool_): I1,
     **{np.dtype(f"int{n}"): ir.IntType(n) for n in (8, 16, 32, 64)},
 }  # fmt: skip
+
+_INT64 = np.dtype(np.int64)
 
 NATIVE_DTYPES = frozenset(_TYPES)
 """What compiled loops compute with; other dtypes are left to NumPy."""
@@ -104,6 +111,8 @@ def emitter(op: Op, calls: bool = False) -> Emit | None:
     With ``calls``, functions of many instructions are called rather than inlined.
     """
     operands = tuple([(i.dtype, is_weak(i)) for i in op.inputs])
+    if op.kind == "round" and op.dtype.kind == "f" and op.dtype == op.inputs[0].dtype:
+        return _rounded_to(op.params["decimals"]) if op.dtype in NATIVE_DTYPES else None
     if _is_cube(op):
         source, dtype = op.inputs[0].dtype, op.dtype
         return lambda b, x, _: _cube(b, cast(b, x, source, dtype))
@@ -145,9 +154,24 @@ def _emitter(
     if kind == "convert":
         return _emit_convert
     dtypes = _loop_dtypes(getattr(primitive, "ufunc", None), dtype, operands)
-    if dtypes is None or len(set(dtypes)) > 1 or dtypes[0] not in NATIVE_DTYPES:
+    if dtypes is None or not NATIVE_DTYPES.issuperset(dtypes):
         return None
-    return _emit_ufunc(_RENAMED.get(kind, kind), dtypes[0], [d for d, _ in operands], calls)
+    body, taken, made = _own_body(kind, primitive, dtypes, calls), dtypes, dtype
+    if body is None:
+        found = special_call(primitive, dtypes)
+        if found is None:
+            return None
+        body, taken, made = found
+    given = [d for d, _ in operands]
+    if all(a == b for a, b in zip(given, taken, strict=True)) and made == dtype:
+        return body
+
+    def emit(builder: Any, *values: Any) -> Any:
+        pairs = zip(values, given, taken, strict=True)
+        result = body(builder, *(cast(builder, v, a, b) for v, a, b in pairs))
+        return cast(builder, result, made, dtype)
+
+    return emit
 
 
 def _loop_dtypes(
@@ -164,21 +188,30 @@ def _loop_dtypes(
         return None
 
 
-def _emit_ufunc(
-    name: str, dtype: np.dtype[Any], given: list[np.dtype[Any]], calls: bool
+def _own_body(
+    kind: str, primitive: Any, dtypes: tuple[np.dtype[Any], ...], calls: bool
 ) -> Emit | None:
-    if calls and dtype.kind == "f" and is_dear(name):
-        body: Emit | None = lambda b, *values: call_scalar(b, name, *values)  # noqa: E731
-    else:
-        body = _float_body(name) if dtype.kind == "f" else _integer_body(name, dtype)
-    if body is None or all(d == dtype for d in given):
-        return body
+    """The function as instructions of our own."""
+    if kind == "ldexp" and dtypes[0].kind == "f" and dtypes[1].kind == "i":
+        return _ldexp
+    if len(set(dtypes)) > 1 or not _is_what_it_is_called(primitive):
+        return None
+    name = kind.removeprefix("scipy.") if isinstance(primitive, SpecialFunction) else kind
+    name = _RENAMED.get(name, name)
+    if calls and dtypes[0].kind == "f" and is_dear(name):
+        return lambda b, *values: call_scalar(b, name, *values)
+    return _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
 
-    def emit(builder: Any, *values: Any) -> Any:
-        pairs = zip(values, given, strict=True)
-        return body(builder, *(cast(builder, v, d, dtype) for v, d in pairs))
 
-    return emit
+def _is_what_it_is_called(primitive: Primitive | None) -> bool:
+    """Whether the name of a primitive says what it computes: a row of the user's may have the
+    name of another library's function."""
+    function = getattr(primitive, "ufunc", None)
+    if not isinstance(function, np.ufunc):
+        return function is None or (function.__module__ or "").startswith("adjoint.")
+    if isinstance(primitive, SpecialFunction):
+        return bool(special_name(primitive)[0])
+    return function is getattr(np, function.__name__, None) or function is clip.ufunc
 
 
 def _float_body(name: str) -> Emit | None:
@@ -238,6 +271,48 @@ _BOOLEAN: dict[str, Emit] = {
 }
 
 
+def _ldexp(builder: Any, x: Any, exponent: Any) -> Any:
+    """x · 2ⁿ by the C library, whose exponent has 32 bits: beyond ±10000 nothing changes."""
+    n = cast(builder, exponent, np.dtype(f"int{exponent.type.width}"), _INT64)
+    most = ir.Constant(I64, 10_000)
+    n = builder.select(builder.icmp_signed(">", n, most), most, n)
+    least = ir.Constant(I64, -10_000)
+    n = builder.trunc(builder.select(builder.icmp_signed("<", n, least), least, n), I32)
+    name = "ldexp" if x.type == DOUBLE else "ldexpf"
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(x.type, [x.type, I32]), name)
+        function.attributes = Attributes(("nounwind", "willreturn", "memory(none)"))
+    return builder.call(function, [x, n])
+
+
+def _rounded_to(decimals: int) -> Emit:
+    """Rounding to decimals as NumPy does it: scaled, rounded, and scaled back."""
+
+    def emit(builder: Any, x: Any) -> Any:
+        if decimals == 0:
+            return _named("rint")(builder, x)
+        power = literal(10.0 ** abs(decimals), _dtype(x))
+        up, down = (builder.fmul, builder.fdiv) if decimals > 0 else (builder.fdiv, builder.fmul)
+        return down(_named("rint")(builder, up(x, power)), power)
+
+    return emit
+
+
+def _shift(method: str) -> Emit:
+    """A shift as NumPy has it: by the width or more, or by a negative number, nothing is left but
+    the sign."""
+
+    def emit(builder: Any, x: Any, count: Any) -> Any:
+        zero, width = ir.Constant(x.type, 0), ir.Constant(x.type, x.type.width)
+        inside = builder.icmp_unsigned("<", count, width)
+        moved = getattr(builder, method)(x, builder.select(inside, count, zero))
+        sign = builder.ashr(x, ir.Constant(x.type, x.type.width - 1))
+        return builder.select(inside, moved, zero if method == "shl" else sign)
+
+    return emit
+
+
 def _signed_body(name: str) -> Emit | None:
     if name in _INTEGER:
         method = _INTEGER[name]
@@ -277,6 +352,8 @@ _SIGNED: dict[str, Emit] = {
     "fmax": lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y),
     "fmin": lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y),
     "sign": _integer_sign,
+    "left_shift": _shift("shl"),
+    "right_shift": _shift("ashr"),
     "floor_divide": lambda b, x, y: _floored(b, x, y)[0],
     "remainder": lambda b, x, y: _floored(b, x, y)[1],
     "floor": lambda b, x: x,
@@ -300,6 +377,10 @@ def _magnitude(builder: Any, x: Any) -> Any:
     return _named("absolute")(builder, x)
 
 
+def _dtype(x: Any) -> np.dtype[Any]:
+    return np.dtype(np.float64 if x.type == DOUBLE else np.float32)
+
+
 def _clip(builder: Any, x: Any, low: Any, high: Any) -> Any:
     return _named("minimum")(builder, _named("maximum")(builder, x, low), high)
 
@@ -312,6 +393,7 @@ _SPECIAL: dict[str, Emit] = {
     ),
     "logical_not": lambda b, x: b.not_(_truth(b, x)),
     "clip": _clip,
+    "within_unit": lambda b, x: _clip(b, x, literal(-1.0, _dtype(x)), literal(1.0, _dtype(x))),
     "x_log_x": lambda b, x: b.fmul(x, _named("log")(b, x)),
     "signbit": lambda b, x: b.icmp_signed(
         "<",

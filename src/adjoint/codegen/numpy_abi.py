@@ -39,6 +39,7 @@ _PYTHON_FUNCTIONS = (
     "PyMem_RawFree",
     "PyErr_NoMemory",
     "PyErr_Clear",
+    "PyErr_Occurred",
     "PyList_New",
     "PyDict_New",
     "PyDict_SetItem",

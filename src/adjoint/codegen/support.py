@@ -12,6 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from adjoint.codegen import special_symbols
 from adjoint.codegen.llvm_session import CompiledModule, compile_ir, register_symbols
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
 from adjoint.codegen.vector_math.definitions import Attributes, support_for
@@ -47,8 +48,11 @@ def call_scalar(builder: Any, name: str, *operands: Any) -> Any:
 
 
 def provide(names: Iterable[str]) -> None:
-    """Compile what modules need from here, unless it is there already."""
+    """Compile what modules need from here, unless it is there already; register the functions of
+    SciPy among the names."""
     for name in names:
+        if name.startswith(special_symbols.PREFIX):
+            special_symbols.register_special(name)
         if name in _provided or not _is_ours(name):
             continue
         with _lock:

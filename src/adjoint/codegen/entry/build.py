@@ -30,6 +30,7 @@ from adjoint.codegen.entry.spec import (
 )
 from adjoint.codegen.llvm_session import CompiledModule, compile_ir, load_object, when_unloaded
 from adjoint.codegen.numpy_abi import native_abi, why_not_native
+from adjoint.codegen.special_symbols import may_report
 from adjoint.errors import ArgumentValueError, InternalError
 
 _METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
@@ -89,7 +90,8 @@ def build_entry(
     The callable checks its positional arguments against `inputs` and returns fresh results,
     arranged as `result` says.  Whatever is not exactly as compiled, and every call whose kernel
     returned another code than 0, goes to `fallback(*args, **kwargs)` unchanged.  `release_gil`
-    lets other threads run while the kernel does; it costs some tens of nanoseconds.
+    lets other threads run while the kernel does; it costs some tens of nanoseconds. A kernel that
+    calls functions of SciPy may raise what `scipy.special.errstate` asks for.
 
     With `object_code`, which an earlier `Entry.module` had for the same specification, nothing is
     compiled and `module` is not looked at.  `portable` asks for the entry in Python.
@@ -132,6 +134,7 @@ def build_entry(
         captured=tuple(map(Captured, captured)),
         recycled=any(spec.byte_count >= RECYCLED_FROM for spec in outputs)
         and bool(recycling_symbols()),
+        may_raise=any(map(may_report, getattr(module, "globals", ()))),
     )
     code = (object_code, imports)
     levels = (opt_level, unroll)

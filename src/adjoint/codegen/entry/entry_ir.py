@@ -47,6 +47,7 @@ class EntryPlan:
     out: OutArgument = "refused"
     captured: tuple[Captured, ...] = ()
     recycled: bool = False
+    may_raise: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ class _EntryWriter(IrWriter):
         if block:
             spare = self.value(f"atomicrmw xchg ptr {self.thing('arena')}, ptr {block} acq_rel")
             self.call("PyMem_RawFree", f"ptr {spare}")
+        if self.plan.may_raise:
+            self.branch(self.value(f"icmp eq ptr {self.call('PyErr_Occurred')}, null"), "%fail")
         self.branch(self.value(f"icmp eq i32 {code}, 0"), "%fault")
 
     def take_arena(self) -> tuple[str, str]:

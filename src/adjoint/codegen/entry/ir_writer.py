@@ -16,6 +16,7 @@ _FUNCTIONS = {
     "PyDict_SetItem": "i32 (ptr, ptr, ptr)",
     "PyErr_NoMemory": "ptr ()",
     "PyErr_Clear": "void ()",
+    "PyErr_Occurred": "ptr ()",
     "PyDict_Size": "i64 (ptr)",
     "PyDict_GetItemWithError": "ptr (ptr, ptr)",
     "PyArray_NewFromDescr": "ptr (ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",

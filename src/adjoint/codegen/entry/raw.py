@@ -41,7 +41,10 @@ class RawKernel:
         targets = _pointers("output", outputs, self.outputs, writeable=True)
         arena = empty_array((self.arena_bytes + _ALIGNMENT,), _BYTE)
         start = -(-arena.ctypes.data // _ALIGNMENT) * _ALIGNMENT
-        return int(_KERNEL(self.address)(sources, targets, start))
+        try:
+            return int(_KERNEL(self.address)(sources, targets, start))
+        except SystemError as error:  # ctypes found the exception of a function of SciPy
+            raise (error.__cause__ or error) from None
 
     def empty_outputs(self) -> list[NDArray[Any]]:
         """Fresh arrays for the results, of shape () for scalars."""

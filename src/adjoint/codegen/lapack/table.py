@@ -14,8 +14,8 @@ What has no row is NumPy's or SciPy's, between native segments:
 >>> for line in fast.explain().splitlines()[2:5]:
 ...     print(line)
   (f64[2,2]) -> f64, f64[2,2]
-  LAPACK dgetrf: slogdet of f64[2,2]
-  LAPACK dgetrs: inv of f64[2,2], with the factors of an earlier step
+  LAPACK dgetrf: slogdet of f64[2,2]; 10 operations, 40 bytes
+  LAPACK dgetrs: inv of f64[2,2], with the factors of an earlier step; 16 operations, 64 bytes
 """
 
 from __future__ import annotations

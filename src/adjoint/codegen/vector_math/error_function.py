@@ -8,6 +8,7 @@ are sums of two numbers, or the exponential would multiply their rounding errors
 from __future__ import annotations
 
 from adjoint.codegen.vector_math import coefficients as c
+from adjoint.codegen.vector_math.constants import parts
 from adjoint.codegen.vector_math.exponential import exp_of_sum, reduced, scaled_by_power
 from adjoint.codegen.vector_math.ir_helpers import INFINITY, NAN, Arithmetic, Number
 from adjoint.codegen.vector_math.logarithm import log1p_of_sum
@@ -64,16 +65,35 @@ def _log1p_of_exp(math: Arithmetic, x: Number, tail: Number) -> Number:
     return math.select(x.is_nan(), x, result)
 
 
-def logaddexp(math: Arithmetic, a: Number, b: Number) -> Number:
-    """log(eᵃ + eᵇ) = max + log(1 + e^−|a − b|)"""
+def _difference(math: Arithmetic, a: Number, b: Number) -> tuple[Number, Number, Number]:
+    """max(a, b), and −|a − b| as a sum of two numbers"""
     largest = math.select(a > b, a, b)
     smallest = math.select(a > b, b, a)
     difference, error = math.two_sum(smallest, -largest)
     # Equal infinities have no difference; the rounding error of an infinite one is no number.
     difference = math.select(a.equals(b), 0.0, difference)
     error = math.select(difference > -INFINITY, error, 0.0)
-    error = math.select(a.equals(b), 0.0, error)
+    return largest, difference, math.select(a.equals(b), 0.0, error)
+
+
+def logaddexp(math: Arithmetic, a: Number, b: Number) -> Number:
+    """log(eᵃ + eᵇ) = max + log(1 + e^−|a − b|)"""
+    largest, difference, error = _difference(math, a, b)
     result = largest + _log1p_of_exp(math, difference, error)
+    return math.select(a.is_nan() | b.is_nan(), NAN, result)
+
+
+def logaddexp2(math: Arithmetic, a: Number, b: Number) -> Number:
+    """log₂(2ᵃ + 2ᵇ) = max + log(1 + e^−|a − b| ln 2) / ln 2"""
+    largest, difference, error = _difference(math, a, b)
+    ln2, ln2_low, _ = parts(math, "ln2")
+    exponent, rounding = math.two_product(
+        math.larger(math.choose(-1100.0, -160.0), difference), ln2
+    )
+    tail = math.fma(difference, ln2_low, math.fma(error, ln2, rounding))
+    tail = math.select(difference > math.choose(-1100.0, -160.0), tail, 0.0)
+    logarithm = _log1p_of_exp(math, exponent, tail)
+    result = largest + logarithm * parts(math, "log2(e)")[0]
     return math.select(a.is_nan() | b.is_nan(), NAN, result)
 
 

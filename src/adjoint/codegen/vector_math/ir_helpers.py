@@ -8,7 +8,7 @@ meaning, and fusion happens only where `fma` is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -309,6 +309,15 @@ class Arithmetic:
         product = self.number(a) * b
         return product, self.fma(a, b, -product)
 
+    def two_quotient(
+        self, a: Number, a_low: Operand, b: Number, b_low: Operand
+    ) -> tuple[Number, Number]:
+        """(a + a_low) / (b + b_low) as a sum of two numbers, for ordinary magnitudes."""
+        inverse = 1.0 / b
+        quotient = a * inverse
+        rest = self.fma(-quotient, b, a) + self.fma(-quotient, b_low, a_low)
+        return self.fast_two_sum(quotient, rest * inverse)
+
     def widen(self, a: Number) -> Number:
         """A float32 as a float64 (in an `Arithmetic` of that format)."""
         wide = Arithmetic(self.builder, F64)
@@ -318,3 +327,15 @@ class Arithmetic:
         """A float64 rounded to float32."""
         small = Arithmetic(self.builder, F32)
         return Number(small, self.builder.fptrunc(a.value, F32.float_type))
+
+
+def in_float64(body: Callable[..., Number]) -> Callable[..., Number]:
+    """A body for both formats from one for float64: float32 operands are widened."""
+
+    def wrapped(math: Arithmetic, *operands: Number) -> Number:
+        if math.double:
+            return body(math, *operands)
+        wide = [math.widen(operand) for operand in operands]
+        return math.narrow(body(wide[0].math, *wide))
+
+    return wrapped

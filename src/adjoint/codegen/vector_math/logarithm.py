@@ -69,6 +69,23 @@ def assembled(math: Arithmetic, k: Number, f: Number, small: Number | None) -> N
     return math.fma(k, high, math.fma(k, low, tail) + f)
 
 
+def log_of_sum(math: Arithmetic, x: Number, tail: Number | float = 0.0) -> tuple[Number, Number]:
+    """log(x + tail) as a sum of two numbers with the error of a quarter of the last place, for
+    finite x > 0 and a tail below its last place."""
+    k, m = split(math, x)
+    f: Number = m - 1.0
+    small: Number | float = 0.0
+    if isinstance(tail, Number):
+        # Where 2⁻ᵏ would be subnormal or infinite, the tail is far below the last place, or 0.
+        bound = math.choose(1000.0, 120.0)
+        _, exponent = math.nearest_integer(-math.clamp(k, -bound, bound))
+        f, small = math.fast_two_sum(f, tail * math.power_of_two(exponent))
+    high, low = math.fast_two_sum(f, tail_of_log(math, f))
+    ln2, ln2_low = _ln2_with_exact_multiples(math)
+    high, error = math.fast_two_sum(k * ln2, high)
+    return high, error + math.fma(k, ln2_low, low + small)
+
+
 def _ln2_with_exact_multiples(math: Arithmetic) -> tuple[float, float]:
     """ln 2 in two parts, the first short enough that its product with any exponent is exact."""
     if math.double:

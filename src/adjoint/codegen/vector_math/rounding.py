@@ -15,7 +15,7 @@ from adjoint.codegen.vector_math.definitions import (
     Repair,
     build,
 )
-from adjoint.codegen.vector_math.ir_helpers import NAN, Arithmetic, Format, Number
+from adjoint.codegen.vector_math.ir_helpers import INFINITY, NAN, Arithmetic, Format, Number
 
 
 def intrinsic(name: str) -> Body:
@@ -112,6 +112,28 @@ def floor_divide(math: Arithmetic, x: Number, y: Number) -> Number:
     floor = math.select(quotient - floor > 0.5, floor + 1.0, floor)
     floor = math.select(quotient.equals(0.0), math.copysign(0.0, x / y), floor)
     return math.select(y.equals(0.0), x / y, floor)
+
+
+def spacing(math: Arithmetic, x: Number) -> Number:
+    """The distance to the next number away from zero, with the sign of x.
+
+    The number whose last bit differs lies in the same binade, so the difference is exact.
+    """
+    positive = abs(x)
+    gap = abs((positive.bits() ^ 1).number() - positive)
+    return math.copysign(math.select(positive < INFINITY, gap, NAN), x)
+
+
+def xdivy(math: Arithmetic, x: Number, y: Number) -> Number:
+    """x / y, 0 where both are 0"""
+    return math.select(x.equals(0.0) & y.equals(0.0), 0.0, x / y)
+
+
+def huber(math: Arithmetic, delta: Number, r: Number) -> Number:
+    """r²/2 for |r| ≤ δ, δ (|r| − δ/2) beyond, ∞ for δ < 0"""
+    size = abs(r)
+    value = math.select(size <= delta, 0.5 * r * r, delta * (size - 0.5 * delta))
+    return math.select(delta < 0.0, INFINITY, value)
 
 
 def reciprocal(math: Arithmetic, x: Number) -> Number:

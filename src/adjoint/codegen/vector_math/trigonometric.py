@@ -137,18 +137,57 @@ cos = _Trigonometric("cos", cos_of_reduced)
 tan = _Trigonometric("tan", tan_of_reduced)
 
 
-def sinc(math: Arithmetic, x: Number) -> Number:
-    """sin(π x) / (π x), 1 at 0; zero at other integers, as x is reduced before π comes in."""
-    positive = abs(x)
-    # From here on all numbers are even integers; π x might overflow.
-    huge = 2.0 ** (math.format.precision + 1)
+def _half_turns(math: Arithmetic, positive: Number) -> Reduction:
+    """π x reduced for x ≥ 0: whole turns are taken off before π comes in."""
     turn = positive - 2.0 * math.intrinsic("rint", positive * 0.5)
     q, bits = math.nearest_integer(turn, 2.0)
     first, second, _ = parts(math, "pi")
     fraction = math.fma(q, -0.5, turn)
     r, rounding = math.two_product(fraction, first)
-    reduction = bits, r, math.fma(fraction, second, rounding)
-    sine = sin_of_reduced(math, positive, reduction)
+    return bits, r, math.fma(fraction, second, rounding)
+
+
+def sine_and_cosine_of_half_turns(
+    math: Arithmetic, positive: Number
+) -> tuple[tuple[Number, Number], tuple[Number, Number]]:
+    """|sin πx|, and cos πx with the sign of the cotangent, each as a sum of two numbers, for
+    x ≥ 0."""
+    bits, r, tail = _half_turns(math, positive)
+    z = r * r
+    sine, sine_low = math.fast_two_sum(r, sine_term(math, r, z, tail))
+    cosine, cosine_low = math.fast_two_sum(*cosine_terms(math, r, z, tail))
+    # In odd quarters sin(r + π/2) = cos r and cos(r + π/2) = −sin r.
+    odd = (bits & 1).equals(1)
+    top, top_low = math.select(odd, cosine, sine), math.select(odd, cosine_low, sine_low)
+    side, side_low = math.select(odd, -sine, cosine), math.select(odd, -sine_low, cosine_low)
+    sign = math.copysign(1.0, top)
+    return (top * sign, top_low * sign), (side * sign, side_low * sign)
+
+
+def sinpi(math: Arithmetic, x: Number) -> Number:
+    """sin(π x), zero at every integer"""
+    value = sin_of_reduced(math, x, _half_turns(math, abs(x)))
+    # π x of a subnormal number is inexact twice.
+    near = x * parts(math, "pi")[0]
+    value = math.select(abs(x) < 16.0 * math.format.smallest_normal, near, value)
+    return math.select(abs(x) < INFINITY, value, x - x)
+
+
+def cospi(math: Arithmetic, x: Number) -> Number:
+    """cos(π x), zero halfway between integers"""
+    positive = abs(x)
+    value = cos_of_reduced(math, positive, _half_turns(math, positive))
+    value = math.select(value.equals(0.0), 0.0, value)
+    return math.select(positive < INFINITY, value, x - x)
+
+
+def sinc(math: Arithmetic, x: Number) -> Number:
+    """sin(π x) / (π x), 1 at 0; zero at other integers, as x is reduced before π comes in."""
+    positive = abs(x)
+    # From here on all numbers are even integers; π x might overflow.
+    huge = 2.0 ** (math.format.precision + 1)
+    sine = sin_of_reduced(math, positive, _half_turns(math, positive))
+    first, second, _ = parts(math, "pi")
     denominator, low = math.two_product(positive, first)
     low = math.fma(positive, second, low)
     inverse = 1.0 / denominator
