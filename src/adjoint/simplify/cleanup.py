@@ -15,8 +15,8 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    as_term,
     number,
-    raw_term,
     split,
 )
 
@@ -101,7 +101,7 @@ def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
             if not isinstance(f, Sum) or labels != view.out or len(set(labels)) < len(labels):
                 continue
             pairs = [split(part) for part in f.terms]
-            ratios = {exact.multiply(present[rest], 1 / c) for c, rest in pairs if rest in present}
+            ratios = {exact.divide(present[rest], c) for c, rest in pairs if rest in present}
             if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):
                 continue
             (ratio,) = ratios
@@ -114,14 +114,6 @@ def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
             gone = [u for u in e.terms if u is t or split(u)[1] in parts]
             return [_Occurrence(u, as_term(u), 0) for u in gone], whole
     return None
-
-
-def as_term(e: Expr) -> Term:
-    """An expression as a term of one factor."""
-    if isinstance(e, Term):
-        return e
-    labels = tuple(range(e.rank))
-    return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
 
 
 def worth_taking_out(f: Expr) -> bool:

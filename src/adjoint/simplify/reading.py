@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
 from adjoint.simplify.einstein import add, elementwise, power, product, scale, times, transpose
-from adjoint.simplify.exact import ONE, exact
+from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient, exact
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -41,8 +40,6 @@ is made up if there is none."""
 
 ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
-
-MINUS = Fraction(-1)
 
 
 def reads(*names: str) -> Callable[[Reader], Reader]:
@@ -222,8 +219,8 @@ def _divide(args: tuple[Expr, ...], node: Node) -> Expr:
 
 @reads("square", "reciprocal", "sqrt", "root_of_squares")
 def _fixed_power(args: tuple[Expr, ...], node: Node) -> Expr:
-    exponents = {"square": Fraction(2), "reciprocal": MINUS}
-    return power(args[0], number(exponents.get(node.primitive.name, Fraction(1, 2))))
+    exponents: dict[str, Coefficient] = {"square": 2, "reciprocal": MINUS}
+    return power(args[0], number(exponents.get(node.primitive.name, HALF)))
 
 
 @reads("power", "float_power")
@@ -335,7 +332,7 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     value = number_of(part)
     if value == 0:
-        return number(Fraction(0), total.shape)
+        return number(ZERO, total.shape)
     full = _full_template(template, total.rank)
     if full is None or any(
         isinstance(p, int) and n > WRITTEN_OUT for p, n in zip(full, total.shape, strict=True)

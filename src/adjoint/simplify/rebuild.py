@@ -7,7 +7,6 @@ nodes.  Contractions are multiplied pair by pair, in the cheapest order.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.contraction import LETTERS, contract
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.exact import Coefficient, is_negative, plain
+from adjoint.simplify.exact import HALF, Coefficient, is_exact, is_negative, plain
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -84,9 +83,9 @@ def _sum(e: Sum, done: Mapping[Expr, Any]) -> Any:
 
 
 def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
-    if not isinstance(n, Fraction):
+    if not is_exact(n):
         return base**exponent
-    if n == Fraction(1, 2):
+    if n == HALF:
         return np.sqrt(base)
     if n.denominator != 1:
         return base ** float(n)
@@ -100,7 +99,7 @@ def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
 
 def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
     factors = [(done[f], labels) for f, labels in e.factors]
-    full = any(labels == e.out for _, labels in factors) and _distinct(e.out)
+    full = any(labels == e.out for _, labels in factors) and not e.has_delta
     if full and all(labels in ((), e.out) for _, labels in factors):
         result = factors[0][0]
         for value, _ in factors[1:]:
@@ -110,10 +109,6 @@ def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
     if e.coefficient == 1:
         return result
     return -result if e.coefficient == -1 else result * plain(e.coefficient)
-
-
-def _distinct(labels: Labels) -> bool:
-    return len(set(labels)) == len(labels)
 
 
 def _contraction(e: Term, values: list[Any]) -> Any:
@@ -134,7 +129,7 @@ def _contraction(e: Term, values: list[Any]) -> Any:
     present = {i for t in terms for i in t}
     sizes = tuple(sorted((names((i,)), e.sizes[i]) for i in set(e.out) - present))
     spec = ",".join(map(names, terms)) + "->" + names(e.out)
-    if len(terms) == 1 and terms[0] == e.out and not sizes and _distinct(e.out):
+    if len(terms) == 1 and terms[0] == e.out and not sizes and not e.has_delta:
         return values[0]
     return contract(spec, *values, sizes=sizes)
 

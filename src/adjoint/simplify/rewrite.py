@@ -7,10 +7,9 @@ the shapes, so one law serves numbers, vectors and matrices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 
-from adjoint.simplify.einstein import add, elementwise, is_symmetric, power, product, scale
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.einstein import add, elementwise, power, product, scale
+from adjoint.simplify.exact import MINUS, ONE
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -28,7 +27,6 @@ from adjoint.simplify.expression import (
 
 Bindings = dict[Symbol, Expr]
 Visit = Callable[[Expr], Expr]
-MINUS = Fraction(-1)
 
 
 def with_children(e: Expr, children: Sequence[Expr]) -> Expr:
@@ -206,7 +204,6 @@ __all__ = [
     "MINUS",
     "ONE",
     "build",
-    "is_symmetric",
     "match",
     "match_factors",
     "match_part_of_sum",

@@ -13,9 +13,9 @@ import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.cleanup import as_term, factored
+from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, product, without_broadcast
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -24,6 +24,7 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    as_term,
     number,
     number_of,
     raw_apply,
@@ -117,7 +118,7 @@ def _chosen(c: Expr, value: Expr, first: bool) -> Expr | None:
     labels, (inner,) = _inside(view, own, inside)
     sizes = {i: view.sizes[i] for i in labels}
     when = product(ONE, [(condition, own)], labels, sizes)
-    zero = number(ONE * 0)
+    zero = number(ZERO)
     branches = (inner, zero) if first else (zero, inner)
     made = raw_apply(PRIMITIVES["where"], (when, *branches), {}, inner.shape)
     return _together(view, [*outside, (made, labels)])
