@@ -36,20 +36,26 @@ def canonical(
         factor, labels = factors[0]
         if labels == out and len(set(out)) == len(out):
             return factor
-    factors = sorted(factors, key=_serial) if len(factors) > 1 else factors
+    alike = False
+    if len(factors) > 1:
+        factors = sorted(factors, key=_serial)
+        alike = len({e for e, _ in factors}) < len(factors)
     names: dict[int, int] = {}
     for label in out:
         names.setdefault(label, len(names))
-    summed = dict.fromkeys([i for _, labels in factors for i in labels if i not in names])
-    if len(summed) > 1:
-        summed = dict.fromkeys(_in_order(factors, names, summed, sizes))
-    for label in summed:
-        names[label] = len(names)
+    free = len(names)
+    for _, labels in factors:
+        for label in labels:
+            names.setdefault(label, len(names))
+    if len(names) > free + 1 and (alike or not _tell_apart(factors, out)):
+        names = _by_colour(factors, names, free, sizes)
     renamed = []
     for e, labels in factors:
         found = tuple([names[i] for i in labels])
-        renamed.append((e, tuple(sorted(found)) if _is_matrix(e) and is_symmetric(e) else found))
-    if len(renamed) > 1:
+        if len(found) == 2 and is_symmetric(e):
+            found = tuple(sorted(found))
+        renamed.append((e, found))
+    if alike:
         renamed.sort(key=_serial_and_labels)
     kept = {new: sizes[old] for old, new in names.items()}
     return unwrapped(raw_term(coefficient, tuple(renamed), tuple([names[i] for i in out]), kept))
@@ -63,41 +69,34 @@ def _serial_and_labels(factor: Factor) -> tuple[int, Labels]:
     return factor[0].serial, factor[1]
 
 
-def _is_matrix(e: Expr) -> bool:
-    return len(e.shape) == 2 and e.shape[0] == e.shape[1]
-
-
-def _in_order(
-    factors: Sequence[Factor], names: dict[int, int], summed: dict[int, None], sizes: Sizes
-) -> list[int]:
-    """The summed indices in an order that does not depend on how the product was written."""
-    if _tell_apart(factors, summed):
-        return list(summed)
-    colours = _colours(factors, names, summed, sizes)
-    first = {i: position for position, i in enumerate(summed)}
-    return sorted(summed, key=lambda i: (colours[i], first[i]))
-
-
-def _tell_apart(factors: Sequence[Factor], summed: dict[int, None]) -> bool:
-    """Whether no two factors are alike, nor two indices that a symmetric factor shows first: then
-    the order in which indices appear is the same however the product was written."""
-    if len({e for e, _ in factors}) < len(factors):
-        return False
-    seen: set[int] = set()
+def _tell_apart(factors: Sequence[Factor], out: Labels) -> bool:
+    """Whether no symmetric factor is the first to show two indices: then, with no two factors
+    alike, the order in which indices appear is the same however the product was written."""
+    seen = set(out)
     for e, labels in factors:
-        new = {i for i in labels if i in summed} - seen
-        if len(new) > 1 and _is_matrix(e) and is_symmetric(e):
+        if len(labels) == 2 and seen.isdisjoint(labels) and is_symmetric(e):
             return False
-        seen |= new
+        seen.update(labels)
     return True
 
 
+def _by_colour(
+    factors: Sequence[Factor], names: dict[int, int], free: int, sizes: Sizes
+) -> dict[int, int]:
+    """The names with those of the summed indices, from ``free`` on, in the order of colours."""
+    summed = [i for i, n in names.items() if n >= free]
+    colours = _colours(factors, names, summed, sizes)
+    summed.sort(key=lambda i: (colours[i], names[i]))
+    kept = [i for i, n in names.items() if n < free]
+    return {i: k for k, i in enumerate(kept + summed)}
+
+
 def _colours(
-    factors: Sequence[Factor], names: dict[int, int], summed: dict[int, None], sizes: Sizes
+    factors: Sequence[Factor], names: dict[int, int], summed: Sequence[int], sizes: Sizes
 ) -> dict[int, int]:
     # Hashes of numbers only, and of the order of the factors: the same in every process.
     order = {serial: k for k, serial in enumerate(dict.fromkeys(e.serial for e, _ in factors))}
-    shown = [(order[e.serial], _is_matrix(e) and is_symmetric(e), labels) for e, labels in factors]
+    shown = [(order[e.serial], is_symmetric(e), labels) for e, labels in factors]
     colours = {i: hash((1, n)) for i, n in names.items()}
     colours |= {i: hash((2, sizes[i])) for i in summed}
     for _ in range(min(len(summed), 4)):
@@ -120,7 +119,7 @@ def _colours(
 def is_symmetric(e: Expr) -> bool:
     """Whether a matrix is its own transpose, visibly."""
     if e.symmetric is None:
-        e.symmetric = _is_matrix(e) and _equals_its_transpose(e)
+        e.symmetric = _equals_its_transpose(e)
     return e.symmetric
 
 

@@ -34,7 +34,10 @@ class _Occurrence:
 def factored(e: Expr) -> Expr:
     """A sum with the factors that its terms share taken out, largest groups first."""
     while isinstance(e, Sum):
-        found = _same_delta(e) or _absorbed(e) or _best_group(e)
+        found = _same_delta(e) if e.has_delta else None
+        if found is None:
+            views = [as_term(t) for t in e.terms]
+            found = _absorbed(e, views) or (_best_group(e, views) if _share(views) else None)
         if found is None:
             return e
         group, replacement = found
@@ -44,15 +47,23 @@ def factored(e: Expr) -> Expr:
     return e
 
 
-def _best_group(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+def _share(views: Sequence[Term]) -> bool:
+    """Whether some factor, with whatever indices, is one of several terms: most sums have none."""
+    seen: set[Expr] = set()
+    for view in views:
+        own = set(view.children())
+        if not seen.isdisjoint(own):
+            return True
+        seen |= own
+    return False
+
+
+def _best_group(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     groups: dict[tuple[Expr, Signature], list[_Occurrence]] = {}
     polynomial = e.rank == 0 and not any(
-        worth_taking_out(f) and not isinstance(f, Sum)
-        for t in e.terms
-        for f, _ in as_term(t).factors
+        worth_taking_out(f) and not isinstance(f, Sum) for view in views for f, _ in view.factors
     )
-    for t in e.terms:
-        view = as_term(t)
+    for t, view in zip(e.terms, views, strict=True):
         seen = set()
         for place, (f, labels) in enumerate(view.factors):
             key = f, _signature(view, labels)
@@ -80,7 +91,7 @@ def _same_delta(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
     """I + diag(v) = diag(1 + v): terms with the same delta are one."""
     groups: dict[tuple[int, ...], list[Term]] = {}
     for t in e.terms:
-        if isinstance(t, Term) and len(set(t.out)) < len(t.out):
+        if isinstance(t, Term) and t.has_delta:
             groups.setdefault(t.out, []).append(t)
     for out, group in groups.items():
         if len(group) > 1:
@@ -92,14 +103,13 @@ def _same_delta(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
     return None
 
 
-def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
-    present = {split(t)[1]: split(t)[0] for t in e.terms}
-    for t in e.terms:
-        view = as_term(t)
+    for t, view in zip(e.terms, views, strict=True):
         for place, (f, labels) in enumerate(view.factors):
-            if not isinstance(f, Sum) or labels != view.out or len(set(labels)) < len(labels):
+            if not isinstance(f, Sum) or labels != view.out or view.has_delta:
                 continue
+            present = {rest: c for c, rest in map(split, e.terms)}
             pairs = [split(part) for part in f.terms]
             ratios = {exact.divide(present[rest], c) for c, rest in pairs if rest in present}
             if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):

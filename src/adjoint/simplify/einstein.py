@@ -207,19 +207,17 @@ def _merge_powers(
     coefficient: Coefficient, factors: list[Factor]
 ) -> tuple[Coefficient, list[Factor]]:
     """x^a · x^b = x^(a+b), for factors with the same indices."""
-    found: dict[Factor, list[Expr]] = {}
-    exponentials = 0
+    bases = {e.base if isinstance(e, Power) else e for e, _ in factors}
+    if len(bases) == len(factors) and sum(map(_is_exponential, bases)) < 2:
+        return coefficient, factors  # nothing meets, and each is in normal form by itself
+    exponents: dict[Factor, Expr] = {}
     for e, labels in factors:
-        base = e.base if isinstance(e, Power) else e
+        base, exponent = (e.base, e.exponent) if isinstance(e, Power) else (e, number(ONE))
         if len(labels) == 2 and is_symmetric(base):
             labels = tuple(sorted(labels))
-        found.setdefault((base, labels), []).append(e)
-        exponentials += isinstance(base, Apply) and base.name == "exp"
-    if len(found) == len(factors) and exponentials < 2:  # in normal form as they are
-        return coefficient, [(e, labels) for (_, labels), (e,) in found.items()]
-    exponents = {key: add([_exponent(e) for e in members]) for key, members in found.items()}
-    if exponentials > 1:
-        _merge_exponentials(exponents)
+        known = exponents.get((base, labels))
+        exponents[base, labels] = exponent if known is None else add([known, exponent])
+    _merge_exponentials(exponents)
     result: list[Factor] = []
     for (base, labels), exponent in exponents.items():
         e = power(base, exponent)
@@ -235,8 +233,8 @@ def _merge_powers(
     return coefficient, result
 
 
-def _exponent(e: Expr) -> Expr:
-    return e.exponent if isinstance(e, Power) else number(ONE)
+def _is_exponential(e: Expr) -> bool:
+    return isinstance(e, Apply) and e.name == "exp"
 
 
 def _merge_exponentials(exponents: dict[Factor, Expr]) -> None:
@@ -244,7 +242,7 @@ def _merge_exponentials(exponents: dict[Factor, Expr]) -> None:
     groups: dict[Labels, list[tuple[Factor, Expr]]] = {}
     for key, exponent in exponents.items():
         base, labels = key
-        if isinstance(base, Apply) and base.name == "exp":
+        if _is_exponential(base):
             groups.setdefault(labels, []).append((key, exponent))
     for labels, members in groups.items():
         if len(members) < 2:
@@ -287,31 +285,38 @@ def add(terms: Iterable[Expr]) -> Expr:
     shape: tuple[int, ...] = ()
     for e in terms:
         shape = e.shape
-        for c, part in _summands(ONE, e):
-            found[part] = exact.add(found.get(part, ZERO), c)
+        _collect(ONE, e, found)
     parts = [scale(c, e) for e, c in found.items() if c != 0]
     if not parts:
         return number(ZERO, shape)
     return parts[0] if len(parts) == 1 else raw_sum(parts)
 
 
-def _summands(c: Coefficient, e: Expr) -> list[tuple[Coefficient, Expr]]:
-    if isinstance(e, Sum):
-        return [pair for t in e.terms for pair in _summands(c, t)]
+def _collect(c: Coefficient, e: Expr, found: dict[Expr, Coefficient]) -> None:
+    """Add c e to the coefficients of what has none of its own."""
     own, rest = split(e)
     c = exact.multiply(c, own)
-    if isinstance(rest, Sum):
-        return [pair for t in rest.terms for pair in _summands(c, t)]
-    if isinstance(rest, Term) and len(rest.factors) == 1 and not rest.has_delta:
-        factor, labels = rest.factors[0]
+    for t in _terms_of(rest):
+        if t is not rest:
+            _collect(c, t, found)
+        elif number_of(rest) != 0:
+            known = found.get(rest)
+            found[rest] = c if known is None else exact.add(known, c)
+
+
+def _terms_of(e: Expr) -> Sequence[Expr]:
+    """The terms of a sum, be it broadcast or not; anything else is its own only term."""
+    if isinstance(e, Sum):
+        return e.terms
+    if isinstance(e, Term) and len(e.factors) == 1 and not e.has_delta:
+        factor, labels = e.factors[0]
         if (
             isinstance(factor, Sum)
-            and set(labels) <= set(rest.out)
+            and set(labels) <= set(e.out)
             and len(set(labels)) == len(labels)
         ):
-            spread = [product(ONE, [(t, labels)], rest.out, rest.sizes) for t in factor.terms]
-            return [pair for t in spread for pair in _summands(c, t)]
-    return [] if number_of(rest) == 0 else [(c, rest)]
+            return [product(ONE, [(t, labels)], e.out, e.sizes) for t in factor.terms]
+    return (e,)
 
 
 # -- powers and functions --------------------------------------------------------------------------

@@ -15,9 +15,10 @@ that common subexpressions are found by building them, and comparing is ``is``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from fractions import Fraction
 from itertools import count
+from operator import attrgetter
 from typing import Any
 from weakref import ref
 
@@ -86,15 +87,12 @@ class Power(Expr):
 class Apply(Expr):
     """A primitive of operands."""
 
-    __slots__ = ("args", "params", "primitive")
+    __slots__ = ("args", "name", "params", "primitive")
 
     primitive: Any
+    name: str
     args: tuple[Expr, ...]
     params: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.primitive.name)
 
     def children(self) -> tuple[Expr, ...]:
         return self.args
@@ -170,7 +168,8 @@ def _find(key: Key) -> Any:
 
 def _intern(found: Expr, key: Key, shape: tuple[int, ...]) -> None:
     found.shape, found.serial = shape, _serial()
-    found.cost = found.symmetric = None
+    found.cost = None
+    found.symmetric = None if len(shape) == 2 and shape[0] == shape[1] else False
     entry = _Entry(found, _forget)
     entry.key = key
     _table[key] = entry
@@ -207,7 +206,8 @@ def raw_apply(
     found: Apply | None = _find(key)
     if found is None:
         found = Apply()
-        found.primitive, found.args, found.params = primitive, args, params
+        found.primitive, found.name = primitive, primitive.name
+        found.args, found.params = args, params
         _intern(found, key, shape)
     return found
 
@@ -258,11 +258,7 @@ def raw_sum(terms: Iterable[Expr]) -> Sum:
 
 
 def _sum_key(terms: Iterable[Expr]) -> Key:
-    return (Sum, *sorted(terms, key=_serial_of))
-
-
-def _serial_of(e: Expr) -> int:
-    return e.serial
+    return (Sum, *sorted(terms, key=attrgetter("serial")))
 
 
 def known_negative(e: Sum) -> Sum | None:
@@ -331,8 +327,11 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
-def walk(roots: Iterable[Expr]) -> list[Expr]:
-    """Every expression below the roots, operands first, without recursion."""
+def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+    """Every expression below the roots, operands first, without recursion.
+
+    Those that are ``known`` are in the list, but not what is below them alone.
+    """
     seen: set[Expr] = set()
     order: list[Expr] = []
     stack: list[Expr | None] = list(roots)
@@ -342,7 +341,7 @@ def walk(roots: Iterable[Expr]) -> list[Expr]:
             order.append(stack.pop())  # type: ignore[arg-type]
         elif e not in seen:
             seen.add(e)
-            children = e.children()
+            children = () if e in known else e.children()
             if children:
                 stack += (e, None, *children)
             else:

@@ -7,7 +7,6 @@ expressions that may vanish are not cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from adjoint.graph.binding import as_tracer
 from adjoint.graph.ir import Constant, Graph, Node
 from adjoint.graph.tracer import wrap
-from adjoint.graph.typecheck import check_graph
+from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
@@ -80,8 +79,7 @@ def simplify_graph(graph: Graph) -> Simplified:
         if n.inputs or not _is_known(n)
     }
     results = read(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
-    results = cheapest(results)
-    after = cost_of(results)
+    results, after = cheapest(results)
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)
     values: dict[Expr, Any] = {e: wrap(n) for n, e in (known | outer).items()}
@@ -89,16 +87,17 @@ def simplify_graph(graph: Graph) -> Simplified:
         nodes = [as_tracer(v).node for v in evaluate(results, values)]
     if any(_type(n) != _type(o) for n, o in zip(nodes, graph.outputs, strict=True)):
         return Simplified(graph, before, before)
-    check_graph(nodes, "simplification")
+    after_transform("simplification", nodes)
     taken = (n for n in outside if isinstance(n, Constant) and _is_array(n) and _is_known(n))
     return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after, tuple(taken))
 
 
-def cheapest(results: Sequence[Expr]) -> list[Expr]:
-    """The expressions, with common factors taken out if that costs less."""
-    plain = list(results)
-    other = rewrite(plain, factored)
-    return min((plain, other), key=lambda r: (cost_of(r).flops, cost_of(r).bytes))
+def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
+    """The expressions, with common factors taken out if that costs less, and what they cost."""
+    plain, other = (results, cost_of(results)), rewrite(results, factored)
+    if other == results:
+        return plain
+    return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
 
 
 def _origin(node: Node) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from adjoint.simplify.expression import (
     Apply,
     Expr,
     Factor,
+    Labels,
     Symbol,
     Term,
     number,
@@ -91,16 +93,17 @@ def _read_node(
         return found[node.inputs[0]]
     args = tuple(found[n] for n in node.inputs)
     reader = rows.get(node.primitive.name)
-    if rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH:
-        reader = None  # what is counted keeps its type
-    if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
+    # What is counted keeps its type where the expression is computed.
+    kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH
+    if reader is not None and not kept and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
             return result
-    if isinstance(node.primitive, Elementwise) and len(args) == 1 and rows is ROWS:
-        return elementwise(node.primitive, args[0])
     shape = () if node.primitive.multiple_results else node.type.shape
-    if rows is not ROWS:
+    if rows is ROWS:
+        if isinstance(node.primitive, Elementwise) and len(args) == 1:
+            return elementwise(node.primitive, args[0])
+    elif any(map(_is_whole, node.inputs)):
         pairs = zip(node.inputs, args, strict=True)
         args = tuple(_typed(n) if _is_whole(n) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
@@ -129,9 +132,10 @@ def _typed(node: Node) -> Expr:
 
 def _is_real(node: Node) -> bool:
     """Whether the laws hold as they are written: for real numbers."""
-    return all(
-        n.primitive.multiple_results or n.type.dtype.kind in "fiub" for n in (node, *node.inputs)
-    )
+    for n in (node, *node.inputs):
+        if not n.primitive.multiple_results and n.type.dtype.kind not in "fiub":
+            return False
+    return True
 
 
 def constant(node: Node, name_of: Namer) -> Expr:
@@ -177,15 +181,20 @@ def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
 
 @reads("einsum")
 def _einsum(args: tuple[Expr, ...], node: Node) -> Expr:
-    terms, result = parse(node.params["subscripts"])
-    sizes = dict(node.params.get("sizes", ()))
-    for term, e in zip(terms, args, strict=True):
-        sizes |= dict(zip(term, e.shape, strict=True))
-    names = {c: k for k, c in enumerate(sizes)}
-    factors = [(e, tuple(names[c] for c in t)) for e, t in zip(args, terms, strict=True)]
-    return product(
-        ONE, factors, tuple(names[c] for c in result), {names[c]: n for c, n in sizes.items()}
-    )
+    terms, out, names = _numbered(node.params["subscripts"])
+    sizes = {names[c]: n for c, n in node.params.get("sizes", ())}
+    for labels, e in zip(terms, args, strict=True):
+        sizes |= zip(labels, e.shape, strict=True)
+    return product(ONE, zip(args, terms, strict=True), out, sizes)
+
+
+@lru_cache(maxsize=1024)
+def _numbered(subscripts: str) -> tuple[tuple[Labels, ...], Labels, dict[str, int]]:
+    """Subscripts with numbers for letters: the operands' terms, the result's, and the numbers."""
+    terms, result = parse(subscripts)
+    names = {c: k for k, c in enumerate(dict.fromkeys("".join((*terms, result))))}
+    numbered = [tuple([names[c] for c in term]) for term in (*terms, result)]
+    return tuple(numbered[:-1]), numbered[-1], names
 
 
 @reads("add", "subtract")
