@@ -9,6 +9,7 @@ there indices are told apart as the nodes of a graph are, by refined colours (We
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from adjoint.simplify.exact import Coefficient
 from adjoint.simplify.expression import (
@@ -40,25 +41,42 @@ def canonical(
     if len(factors) > 1:
         factors = sorted(factors, key=_serial)
         alike = len({e for e, _ in factors}) < len(factors)
+    named, shown, order = _by_appearance(tuple([labels for _, labels in factors]), out)
+    renamed = tuple([(e, labels) for (e, _), labels in zip(factors, named, strict=True)])
+    if alike or any(is_symmetric(e) for e, _ in factors):
+        renamed, order = _told_apart(renamed, len(set(shown)), order, sizes, alike)
+    kept = {new: sizes[old] for new, old in enumerate(order)}
+    return unwrapped(raw_term(coefficient, renamed, shown, kept))
+
+
+@lru_cache(maxsize=4096)
+def _by_appearance(
+    terms: tuple[Labels, ...], out: Labels
+) -> tuple[tuple[Labels, ...], Labels, Labels]:
+    """Indices by the numbers of their first appearance, in the factors and in the result; and the
+    indices that had these numbers."""
     names: dict[int, int] = {}
-    for label in out:
-        names.setdefault(label, len(names))
-    free = len(names)
-    for _, labels in factors:
-        for label in labels:
-            names.setdefault(label, len(names))
-    if len(names) > free + 1 and (alike or not _tell_apart(factors, out)):
-        names = _by_colour(factors, names, free, sizes)
+    for labels in (out, *terms):
+        for i in labels:
+            names.setdefault(i, len(names))
+    *named, shown = (tuple([names[i] for i in labels]) for labels in (*terms, out))
+    return tuple(named), shown, tuple(names)
+
+
+def _told_apart(
+    factors: tuple[Factor, ...], free: int, order: Labels, sizes: Sizes, alike: bool
+) -> tuple[tuple[Factor, ...], Labels]:
+    """Factors with indices 0, 1, 2 …, the first ``free`` of them those of the result, and the
+    names that these had, both in an order that does not depend on how the product was written."""
+    names: Sequence[int] = range(len(order))
+    if len(order) > free + 1 and (alike or not _tell_apart(factors, free)):
+        names = _by_colour(factors, free, [sizes[i] for i in order])
     renamed = []
     for e, labels in factors:
         found = tuple([names[i] for i in labels])
-        if len(found) == 2 and is_symmetric(e):
-            found = tuple(sorted(found))
-        renamed.append((e, found))
-    if alike:
-        renamed.sort(key=_serial_and_labels)
-    kept = {new: sizes[old] for old, new in names.items()}
-    return unwrapped(raw_term(coefficient, tuple(renamed), tuple([names[i] for i in out]), kept))
+        renamed.append((e, tuple(sorted(found)) if is_symmetric(e) else found))
+    renamed.sort(key=_serial_and_labels)
+    return tuple(renamed), tuple([order[i] for i in sorted(names, key=names.__getitem__)])
 
 
 def _serial(factor: Factor) -> int:
@@ -69,47 +87,41 @@ def _serial_and_labels(factor: Factor) -> tuple[int, Labels]:
     return factor[0].serial, factor[1]
 
 
-def _tell_apart(factors: Sequence[Factor], out: Labels) -> bool:
+def _tell_apart(factors: Sequence[Factor], free: int) -> bool:
     """Whether no symmetric factor is the first to show two indices: then, with no two factors
     alike, the order in which indices appear is the same however the product was written."""
-    seen = set(out)
+    seen = set(range(free))
     for e, labels in factors:
-        if len(labels) == 2 and seen.isdisjoint(labels) and is_symmetric(e):
+        if seen.isdisjoint(labels) and is_symmetric(e):
             return False
         seen.update(labels)
     return True
 
 
-def _by_colour(
-    factors: Sequence[Factor], names: dict[int, int], free: int, sizes: Sizes
-) -> dict[int, int]:
-    """The names with those of the summed indices, from ``free`` on, in the order of colours."""
-    summed = [i for i, n in names.items() if n >= free]
-    colours = _colours(factors, names, summed, sizes)
-    summed.sort(key=lambda i: (colours[i], names[i]))
-    kept = [i for i, n in names.items() if n < free]
-    return {i: k for k, i in enumerate(kept + summed)}
+def _by_colour(factors: Sequence[Factor], free: int, sizes: Sequence[int]) -> list[int]:
+    """New numbers for indices 0, 1, 2 …: the summed ones, from ``free`` on, in order of colour."""
+    summed = range(free, len(sizes))
+    colours = _colours(factors, free, sizes)
+    order = [*range(free), *sorted(summed, key=colours.__getitem__)]
+    return sorted(range(len(order)), key=order.__getitem__)
 
 
-def _colours(
-    factors: Sequence[Factor], names: dict[int, int], summed: Sequence[int], sizes: Sizes
-) -> dict[int, int]:
+def _colours(factors: Sequence[Factor], free: int, sizes: Sequence[int]) -> list[int]:
     # Hashes of numbers only, and of the order of the factors: the same in every process.
     order = {serial: k for k, serial in enumerate(dict.fromkeys(e.serial for e, _ in factors))}
     shown = [(order[e.serial], is_symmetric(e), labels) for e, labels in factors]
-    colours = {i: hash((1, n)) for i, n in names.items()}
-    colours |= {i: hash((2, sizes[i])) for i in summed}
+    summed = range(free, len(sizes))
+    colours = [hash((1, i)) if i < free else hash((2, n)) for i, n in enumerate(sizes)]
     for _ in range(min(len(summed), 4)):
-        seen: dict[int, list[int]] = {i: [] for i in summed}
+        seen: list[list[int]] = [[] for _ in sizes]
         for k, symmetric, labels in shown:
             around = [colours[i] for i in labels]
             if symmetric:
                 around.sort()
             tail = tuple(around)
             for place, i in enumerate(labels):
-                if i in seen:
-                    seen[i].append(hash((k, 0 if symmetric else place, tail)))
-        colours |= {i: hash((colours[i], tuple(sorted(s)))) for i, s in seen.items()}
+                seen[i].append(hash((k, 0 if symmetric else place, tail)))
+        colours[free:] = [hash((colours[i], tuple(sorted(seen[i])))) for i in summed]
     return colours
 
 
@@ -133,10 +145,16 @@ def _equals_its_transpose(e: Expr) -> bool:
     if not isinstance(e, Sum):
         return False
     terms = set(e.terms)
+    factors = [_factors_of(t) for t in e.terms]
+    # The transpose of a term has the same factors: a term unlike all others has to be its own.
     return all(
-        flipped(t) in terms if isinstance(t, Term) else is_symmetric(t) or flipped(t) in terms
-        for t in e.terms
+        is_symmetric(t) or (factors.count(own) > 1 and flipped(t) in terms)
+        for t, own in zip(e.terms, factors, strict=True)
     )
+
+
+def _factors_of(e: Expr) -> tuple[Expr, ...]:
+    return e.children() if isinstance(e, Term) else (e,)
 
 
 def _is_alike_around(a: int, b: int, factors: Sequence[Factor]) -> bool:

@@ -36,8 +36,10 @@ def factored(e: Expr) -> Expr:
     while isinstance(e, Sum):
         found = _same_delta(e) if e.has_delta else None
         if found is None:
+            if not _may_share(e):
+                return e
             views = [as_term(t) for t in e.terms]
-            found = _absorbed(e, views) or (_best_group(e, views) if _share(views) else None)
+            found = _absorbed(e, views) or _best_group(e, views)
         if found is None:
             return e
         group, replacement = found
@@ -47,12 +49,13 @@ def factored(e: Expr) -> Expr:
     return e
 
 
-def _share(views: Sequence[Term]) -> bool:
-    """Whether some factor, with whatever indices, is one of several terms: most sums have none."""
+def _may_share(e: Sum) -> bool:
+    """Whether a factor, with whatever indices, belongs to several terms, or is a sum itself: in
+    most sums there is none, and nothing to look for."""
     seen: set[Expr] = set()
-    for view in views:
-        own = set(view.children())
-        if not seen.isdisjoint(own):
+    for t in e.terms:
+        own = set(t.children()) if isinstance(t, Term) else {t}
+        if not seen.isdisjoint(own) or any(isinstance(f, Sum) for f in own):
             return True
         seen |= own
     return False

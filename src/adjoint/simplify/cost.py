@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import singledispatch
 
 from adjoint.graph.binding import PROJECTION, VARIABLE
 from adjoint.graph.ir import Node
 from adjoint.primitives.contraction import parse
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.expression import Apply, Expr, Power, Sum, Symbol, Term, walk
+from adjoint.simplify.expression import Apply, Expr, Sum, Symbol, Term, walk
 
 CUBIC = {"inv": 2.0, "solve": 0.67, "det": 0.67, "slogdet": 0.67, "cofactor": 22.0,
          "cholesky": 0.33, "eigh": 9.0, "svd": 22.0}  # fmt: skip
@@ -85,41 +84,21 @@ def cost_of(roots: Iterable[Expr]) -> Cost:
     flops = written = 0.0
     for e in walk(roots):
         if e.cost is None:
-            e.cost = expression_cost(e)
+            e.cost = _expression_cost(e)
         flops, written = flops + e.cost[0], written + e.cost[1]
     return Cost(flops, written)
 
 
-@singledispatch
-def expression_cost(e: Expr) -> tuple[float, float]:
+def _expression_cost(e: Expr) -> tuple[float, float]:
     """Operations, and bytes written, for an expression, those for its operands not counted."""
-    return 0.0, 0.0
-
-
-@expression_cost.register
-def _(e: Symbol) -> tuple[float, float]:
-    return 0.0, 0.0
-
-
-@expression_cost.register
-def _(e: Sum) -> tuple[float, float]:
+    if isinstance(e, Term):
+        return pairwise(e)[1:]
+    if isinstance(e, Symbol):
+        return 0.0, 0.0
     size = math.prod(e.shape)
-    return float(size * (len(e.terms) - 1)), 8.0 * size
-
-
-@expression_cost.register
-def _(e: Power) -> tuple[float, float]:
-    size = math.prod(e.shape)
-    return float(size), 8.0 * size
-
-
-@expression_cost.register
-def _(e: Apply) -> tuple[float, float]:
-    size = math.prod(e.shape)
-    factor = CUBIC.get(e.name)
-    return factor * e.args[0].shape[-1] ** 3 if factor else float(size), 8.0 * size
-
-
-@expression_cost.register
-def _(e: Term) -> tuple[float, float]:
-    return pairwise(e)[1:]
+    flops = float(size)
+    if isinstance(e, Sum):
+        flops *= len(e.terms) - 1
+    elif isinstance(e, Apply) and e.name in CUBIC:
+        flops = CUBIC[e.name] * e.args[0].shape[-1] ** 3
+    return flops, 8.0 * size

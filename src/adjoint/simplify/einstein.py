@@ -23,7 +23,6 @@ from adjoint.simplify.expression import (
     Power,
     Sum,
     Term,
-    as_term,
     known_negative,
     number,
     number_of,
@@ -38,30 +37,33 @@ from adjoint.simplify.expression import (
 
 def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, sizes: Sizes) -> Expr:
     """coefficient · Σ Π factors, in normal form; ``sizes`` has every label."""
-    sizes = dict(sizes)
-    same = Renaming()
-    coefficient, flat = _inline(coefficient, list(factors), sizes, same)
-    if same:
-        flat = [(f, same.apply(labels)) for f, labels in flat]
-        out, sizes = same.apply(out), {same(i): n for i, n in sizes.items()}
-    place = _delta_sum(flat, out)
-    if place is not None:
-        (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
-        terms = [product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()]
-        return add(terms)
-    coefficient, merged = _merge_powers(coefficient, flat)
-    used = set(out).union(*[labels for _, labels in merged])
+    flat, same = list(factors), Renaming()
+    if any(isinstance(e, Sum | Term) for e, _ in flat):
+        sizes = dict(sizes)
+        coefficient, flat = _inline(coefficient, flat, sizes, same)
+        if same:
+            flat = [(f, same.apply(labels)) for f, labels in flat]
+            out, sizes = same.apply(out), {same(i): n for i, n in sizes.items()}
+        place = _delta_sum(flat, out)
+        if place is not None:
+            (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
+            terms = [product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()]
+            return add(terms)
+    if len(flat) > 1:
+        coefficient, flat = _merge_powers(coefficient, flat)
+    used = set(out).union(*[labels for _, labels in flat])
     if len(used) < len(sizes):
         # A summed index that nothing depends on counts how often it is summed.
         for label in sizes.keys() - used:
             coefficient = exact.multiply(coefficient, sizes[label])
-    merged = cancel_inverses(merged, out, same)
-    if same:
-        out = same.apply(out)
-        merged = [(f, same.apply(labels)) for f, labels in merged]
+    if len(flat) > 1:
+        flat = cancel_inverses(flat, out, same)
+        if same:
+            out = same.apply(out)
+            flat = [(f, same.apply(labels)) for f, labels in flat]
     if coefficient == 0:
         return number(ZERO, tuple([sizes[i] for i in out]))
-    return canonical(coefficient, merged, out, sizes)
+    return canonical(coefficient, flat, out, sizes)
 
 
 MOST_FACTORS = 32
@@ -121,28 +123,38 @@ def _delta_sum(factors: list[Factor], out: Labels) -> int | None:
 def _as_factor(e: Sum, labels: Labels) -> tuple[Coefficient, Expr, Labels]:
     """A sum as a factor: its content in front, and without axes on which no term depends."""
     content, rest = content_of(e)
-    kept = axes_of(rest)
-    if len(kept) == len(labels) or not isinstance(rest, Sum):
+    if not isinstance(rest, Sum):
         return content, rest, labels
-    reduced = add([_restrict(t, kept) for t in rest.terms])
-    return content, reduced, tuple([labels[k] for k in kept])
+    core, kept = without_broadcast(rest)
+    return content, core, labels if core is rest else tuple([labels[k] for k in kept])
 
 
 def axes_of(e: Expr) -> tuple[int, ...]:
     """The axes along which the elements differ (as far as can be seen)."""
-    if isinstance(e, Sum):
-        if e.axes is None:
+    if e.axes is None:
+        if isinstance(e, Sum):
             e.axes = tuple(sorted({k for t in e.terms for k in axes_of(t)}))
-        return e.axes
-    if not isinstance(e, Term):
-        return tuple(range(len(e.shape)))
-    used, out = _used(e), e.out
-    return tuple([k for k, i in enumerate(out) if i in used or (e.has_delta and out.count(i) > 1)])
+        elif isinstance(e, Term):
+            used = _used(e)
+            if e.has_delta:
+                used |= {i for i in e.out if e.out.count(i) > 1}
+            e.axes = tuple([k for k, i in enumerate(e.out) if i in used])
+        else:
+            e.axes = tuple(range(len(e.shape)))
+    return e.axes
 
 
-def _used(e: Term) -> set[int]:
-    """The indices that some factor has."""
-    return {i for _, labels in e.factors for i in labels}
+def without_broadcast(e: Expr) -> tuple[Expr, tuple[int, ...]]:
+    """An expression without the axes on which it does not depend, and the axes that are left."""
+    kept = axes_of(e)
+    if len(kept) == len(e.shape) or not isinstance(e, Sum | Term):
+        return e, kept
+    if e.core is None:
+        if isinstance(e, Sum):
+            e.core = add([_restrict(t, kept) for t in e.terms])
+        else:
+            e.core = _restrict(e, kept)
+    return e.core, kept
 
 
 def _restrict(e: Expr, kept: Sequence[int]) -> Expr:
@@ -155,14 +167,9 @@ def _restrict(e: Expr, kept: Sequence[int]) -> Expr:
     return product(e.coefficient, e.factors, out, sizes)
 
 
-def without_broadcast(e: Expr) -> tuple[Expr, tuple[int, ...]]:
-    """An expression without the axes on which it does not depend, and the axes that are left."""
-    kept = axes_of(e)
-    if len(kept) == len(e.shape):
-        return e, kept
-    if isinstance(e, Sum):
-        return add([_restrict(t, kept) for t in e.terms]), kept
-    return _restrict(e, kept), kept
+def _used(e: Term) -> set[int]:
+    """The indices that some factor has."""
+    return {i for _, labels in e.factors for i in labels}
 
 
 def content_of(e: Sum) -> tuple[Coefficient, Expr]:
@@ -272,20 +279,28 @@ def scale(c: Coefficient, e: Expr) -> Expr:
     if isinstance(e, Sum):  # has a content of its own
         labels = tuple(range(e.rank))
         return product(c, [(e, labels)], labels, dict(enumerate(e.shape)))
-    term = as_term(e)
-    coefficient = exact.multiply(c, term.coefficient)
-    if coefficient == 0:
+    if isinstance(e, Term):
+        c = exact.multiply(c, e.coefficient)
+    if c == 0:
         return number(ZERO, e.shape)
-    return unwrapped(raw_term(coefficient, term.factors, term.out, term.sizes))
+    if isinstance(e, Term):
+        return unwrapped(raw_term(c, e.factors, e.out, e.sizes))
+    labels = tuple(range(len(e.shape)))
+    return raw_term(c, ((e, labels),), labels, dict(enumerate(e.shape)))
 
 
 def add(terms: Iterable[Expr]) -> Expr:
     """The sum of expressions of one shape: sums in it dissolved, equal terms collected."""
+    return linear_combination([(ONE, e) for e in terms])
+
+
+def linear_combination(terms: Iterable[tuple[Coefficient, Expr]]) -> Expr:
+    """Σ c e of numbers c and expressions e of one shape, as `add` makes it."""
     found: dict[Expr, Coefficient] = {}
     shape: tuple[int, ...] = ()
-    for e in terms:
+    for c, e in terms:
         shape = e.shape
-        _collect(ONE, e, found)
+        _collect(c, e, found)
     parts = [scale(c, e) for e, c in found.items() if c != 0]
     if not parts:
         return number(ZERO, shape)

@@ -15,7 +15,7 @@ that common subexpressions are found by building them, and comparing is ``is``.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import count
 from operator import attrgetter
@@ -35,14 +35,17 @@ class Expr:
     """Base of all expressions; ``serial`` orders them by first appearance.
 
     What has been found out about an expression stays with it, as it never changes: what an
-    evaluation costs (operations and bytes), and whether it is a symmetric matrix.
+    evaluation costs (operations and bytes), whether it is a symmetric matrix, whether it is finite
+    wherever its symbols are, and along which axes it differs.
     """
 
-    __slots__ = ("__weakref__", "cost", "serial", "shape", "symmetric")
+    __slots__ = ("__weakref__", "axes", "cost", "finite", "serial", "shape", "symmetric")
 
     serial: int
     shape: tuple[int, ...]
+    axes: tuple[int, ...] | None
     cost: tuple[float, float] | None
+    finite: bool | None
     symmetric: bool | None
 
     @property
@@ -102,16 +105,20 @@ class Apply(Expr):
 
 
 class Term(Expr):
-    """coefficient · Σ Π factors over the labels that are not in ``out``; ``rest`` is the same
-    without its coefficient."""
+    """coefficient · Σ Π factors over the labels that are not in ``out``.
 
-    __slots__ = ("coefficient", "factors", "has_delta", "out", "rest", "sizes")
+    ``rest`` is the same without its coefficient and ``core`` without the axes along which it does
+    not differ, if these were asked for before.
+    """
+
+    __slots__ = ("coefficient", "core", "factors", "has_delta", "out", "rest", "sizes")
 
     coefficient: Coefficient
     factors: tuple[Factor, ...]
     out: Labels
     sizes: dict[int, int]
     has_delta: bool
+    core: Expr | None
     rest: Expr | None
 
     def children(self) -> tuple[Expr, ...]:
@@ -125,16 +132,16 @@ class Term(Expr):
 class Sum(Expr):
     """The sum of expressions of one shape, in the order in which they were first added.
 
-    ``content`` and ``axes`` are filled in when they are first asked for: the coefficient that its
-    terms share, with what is left if that is something else; and the axes along which it differs.
+    ``content`` is the coefficient that its terms share, and what is left if that is something else;
+    ``core`` is as for a term.
     """
 
-    __slots__ = ("axes", "content", "has_delta", "terms")
+    __slots__ = ("content", "core", "has_delta", "terms")
 
     terms: tuple[Expr, ...]
     has_delta: bool
     content: tuple[Coefficient, Expr | None] | None
-    axes: tuple[int, ...] | None
+    core: Expr | None
 
     def children(self) -> tuple[Expr, ...]:
         return self.terms
@@ -168,7 +175,7 @@ def _find(key: Key) -> Any:
 
 def _intern(found: Expr, key: Key, shape: tuple[int, ...]) -> None:
     found.shape, found.serial = shape, _serial()
-    found.cost = None
+    found.axes = found.cost = found.finite = None
     found.symmetric = None if len(shape) == 2 and shape[0] == shape[1] else False
     entry = _Entry(found, _forget)
     entry.key = key
@@ -238,7 +245,7 @@ def raw_term(
         found = Term()
         found.coefficient, found.factors, found.out, found.sizes = coefficient, factors, out, sizes
         found.has_delta = len(set(out)) < len(out)
-        found.rest = None
+        found.core = found.rest = None
         _intern(found, key, shape)
     return found
 
@@ -252,7 +259,7 @@ def raw_sum(terms: Iterable[Expr]) -> Sum:
         found = Sum()
         found.terms = terms
         found.has_delta = any(isinstance(t, Term) and t.has_delta for t in terms)
-        found.content = found.axes = None
+        found.content = found.core = None
         _intern(found, key, terms[0].shape)
     return found
 
@@ -327,10 +334,10 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
-def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] = lambda e: False) -> list[Expr]:
     """Every expression below the roots, operands first, without recursion.
 
-    Those that are ``known`` are in the list, but not what is below them alone.
+    Those that are known are in the list, but not what is below them alone.
     """
     seen: set[Expr] = set()
     order: list[Expr] = []
@@ -341,7 +348,7 @@ def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
             order.append(stack.pop())  # type: ignore[arg-type]
         elif e not in seen:
             seen.add(e)
-            children = () if e in known else e.children()
+            children = () if is_known(e) else e.children()
             if children:
                 stack += (e, None, *children)
             else:

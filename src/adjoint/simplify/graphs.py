@@ -8,6 +8,7 @@ expressions that may vanish are not cancelled.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
-from adjoint.simplify.expression import Expr, symbol
+from adjoint.simplify.expression import Expr, symbol, walk
 from adjoint.simplify.reading import ROWS, read
 from adjoint.simplify.rebuild import evaluate
 from adjoint.simplify.rewrite import rewrite
@@ -94,9 +95,11 @@ def simplify_graph(graph: Graph) -> Simplified:
 
 def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
     """The expressions, with common factors taken out if that costs less, and what they cost."""
-    plain, other = (results, cost_of(results)), rewrite(results, factored)
-    if other == results:
+    plain = results, cost_of(results)
+    known = {e: factored(e) for e in walk(results)}
+    if all(map(is_, known, known.values())):
         return plain
+    other = rewrite(results, lambda e: known.get(e) or factored(e))
     return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
 
 

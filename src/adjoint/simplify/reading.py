@@ -17,7 +17,16 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
-from adjoint.simplify.einstein import add, elementwise, power, product, scale, times, transpose
+from adjoint.simplify.einstein import (
+    add,
+    elementwise,
+    linear_combination,
+    power,
+    product,
+    scale,
+    times,
+    transpose,
+)
 from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient, exact
 from adjoint.simplify.expression import (
     Apply,
@@ -167,16 +176,24 @@ def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
     """An expression broadcast to a shape, as NumPy does it."""
     if e.shape == shape:
         return e
-    offset = len(shape) - e.rank
+    value = number_of(e)
+    if value is not None:
+        return number(value, shape)
     sizes = dict(enumerate(shape))
+    return product(ONE, [aligned(e, shape, sizes)], tuple(range(len(shape))), sizes)
+
+
+def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
+    """An expression as a factor of an array with axes 0, 1, 2 … of this shape."""
+    offset = len(shape) - len(e.shape)
     labels = []
-    for k, n in enumerate(e.shape):
-        if n == shape[k + offset]:
-            labels.append(k + offset)
+    for k, n in enumerate(e.shape, offset):
+        if n == shape[k]:
+            labels.append(k)
         else:  # an axis of length 1 that broadcasts is read at its only place
             labels.append(len(sizes))
             sizes[len(sizes)] = 1
-    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
+    return e, tuple(labels)
 
 
 @reads("einsum")
@@ -199,8 +216,8 @@ def _numbered(subscripts: str) -> tuple[tuple[Labels, ...], Labels, dict[str, in
 
 @reads("add", "subtract")
 def _sum(args: tuple[Expr, ...], node: Node) -> Expr:
-    a, b = (spread(e, node.type.shape) for e in args)
-    return add([a, b if node.primitive.name == "add" else scale(MINUS, b)])
+    a, b = [spread(e, node.type.shape) for e in args]
+    return linear_combination([(ONE, a), (ONE if node.primitive.name == "add" else MINUS, b)])
 
 
 @reads("negative")
@@ -217,7 +234,14 @@ def _same(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 @reads("multiply")
 def _multiply(args: tuple[Expr, ...], node: Node) -> Expr:
-    return times(*(spread(e, node.type.shape) for e in args))
+    shape = node.type.shape
+    for c, e in (args, args[::-1]):
+        value = number_of(c)
+        if value is not None:
+            return scale(value, spread(e, shape))
+    sizes = dict(enumerate(shape))
+    factors = [aligned(e, shape, sizes) for e in args]
+    return product(ONE, factors, tuple(range(len(shape))), sizes)
 
 
 @reads("divide")
