@@ -7,22 +7,24 @@ expressions that may vanish are not cancelled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import as_tracer
+from adjoint.graph.binding import PROJECTION, VARIABLE, as_tracer
 from adjoint.graph.ir import Constant, Graph, Node
-from adjoint.graph.tracer import wrap
+from adjoint.graph.scope import NO_SCOPES
+from adjoint.graph.tracer import Tracer, wrap
 from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
 from adjoint.simplify.expression import Expr, symbol, walk
-from adjoint.simplify.reading import ROWS, read
-from adjoint.simplify.rebuild import evaluate
+from adjoint.simplify.reading import ROWS, read_all
+from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import rewrite
 
 FOR_ALL_NUMBERS = {
@@ -79,18 +81,51 @@ def simplify_graph(graph: Graph) -> Simplified:
         for k, n in enumerate(outside)
         if n.inputs or not _is_known(n)
     }
-    results = read(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
-    results, after = cheapest(results)
+    found = read_all(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
+    results, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)
     values: dict[Expr, Any] = {e: wrap(n) for n, e in (known | outer).items()}
     with np.errstate(all="ignore"):
-        nodes = [as_tracer(v).node for v in evaluate(results, values)]
+        made = evaluate(results, values, _again(found))
+    nodes = [as_tracer(v).node for v in made]
     if any(_type(n) != _type(o) for n, o in zip(nodes, graph.outputs, strict=True)):
         return Simplified(graph, before, before)
     after_transform("simplification", nodes)
     taken = (n for n in outside if isinstance(n, Constant) and _is_array(n) and _is_known(n))
     return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after, tuple(taken))
+
+
+def _again(found: Mapping[Node, Expr]) -> Find:
+    """A node of the graph that makes an expression in one step from what is there makes it again:
+    its value is known, so that only what is simplified is computed."""
+    first: dict[Expr, Node] = {}
+    for node, e in found.items():
+        several = node.primitive.multiple_results or node.primitive is PROJECTION
+        if node.inputs and not several and node.primitive is not VARIABLE:
+            first.setdefault(e, node)
+
+    def find(e: Expr, done: Mapping[Expr, Any]) -> Any:
+        node = first.get(e)
+        if node is None:
+            return None
+        inputs, scopes = [], NO_SCOPES
+        for n in node.inputs:
+            value = done.get(found[n])
+            if isinstance(value, Tracer):
+                if _type(value.node) != _type(n):
+                    return None
+                n = value.node
+            elif n.inputs:  # not there, or a number only now
+                return None
+            inputs.append(n)
+            scopes = scopes.union(n.scopes)
+        made = Node(
+            node.primitive, tuple(inputs), node.params, node.value, scopes, node.site, node.type
+        )
+        return wrap(made)
+
+    return find
 
 
 def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:

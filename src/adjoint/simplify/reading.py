@@ -73,10 +73,21 @@ def read(
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
     arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
     condition."""
+    found = read_all(outputs, known, name_of, rows)
+    return [found[n] for n in outputs]
+
+
+def read_all(
+    outputs: Sequence[Node],
+    known: Mapping[Node, Expr],
+    name_of: Namer = lambda node, needed: None,
+    rows: Mapping[str, Reader] = ROWS,
+) -> dict[Node, Expr]:
+    """As `read`, for all nodes that the outputs need, in their order."""
     found: dict[Node, Expr] = dict(known)
     for node in _ordered(outputs, found):
         found[node] = _read_node(node, found, name_of, rows)
-    return [found[n] for n in outputs]
+    return found
 
 
 def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:

@@ -32,8 +32,18 @@ REPEATED_PRODUCTS = 4
 """Powers up to this one are products, as NumPy's own power is exact for squares only."""
 
 
-def evaluate(roots: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
+Find = Callable[[Expr, Mapping[Expr, Any]], Any]
+"""The value of an expression, given those of its parts, or None."""
+
+
+def evaluate(
+    roots: Sequence[Expr],
+    values: Mapping[Expr, Any],
+    find: Find = lambda e, done: None,
+) -> list[Any]:
     """The values of expressions, given those of their symbols; each part is computed once.
+
+    ``find`` is asked first, with the values that there are so far.
 
     >>> import numpy as np
     >>> from adjoint.simplify.einstein import add, times
@@ -45,7 +55,8 @@ def evaluate(roots: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     done: dict[Expr, Any] = dict(values)
     for e in walk(roots):
         if e not in done:
-            done[e] = _value(e, done)
+            known = find(e, done)
+            done[e] = _value(e, done) if known is None else known
     return [done[e] for e in roots]
 
 
