@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from adjoint.simplify import exact
 from adjoint.simplify.einstein import add, product
@@ -24,8 +25,7 @@ Signature = tuple[tuple[str, int], ...]
 """Per index of a factor: its first place in the result, or its number among the summed ones."""
 
 
-@dataclass(frozen=True)
-class _Occurrence:
+class _Occurrence(NamedTuple):
     term: Expr
     view: Term
     place: int
@@ -73,9 +73,10 @@ def _best_group(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr]
             if (not polynomial or worth_taking_out(f)) and key not in seen:
                 seen.add(key)
                 groups.setdefault(key, []).append(_Occurrence(t, view, place))
+    uses = {view: Counter([i for _, ls in view.factors for i in set(ls)]) for view in views}
     ranked = sorted(
         (g for g in groups.items() if len(g[1]) > 1),
-        key=lambda g: (-len(g[1]), _rank_left(*g), -g[0][0].rank, g[0][0].serial),
+        key=lambda g: (-len(g[1]), _rank_left(g[0], g[1], uses), -g[0][0].rank, g[0][0].serial),
     )
     for (f, signature), group in ranked:
         replacement = _take_out(f, signature, group, e.rank)
@@ -84,9 +85,12 @@ def _best_group(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr]
     return None
 
 
-def _rank_left(key: tuple[Expr, Signature], group: list[_Occurrence]) -> int:
-    """The rank of the sum that is left when a factor is taken out: the less, the cheaper."""
-    places: set[int] = set().union(*(_needed(o) for o in group))
+def _rank_left(
+    key: tuple[Expr, Signature], group: list[_Occurrence], uses: Mapping[Term, Mapping[int, int]]
+) -> int:
+    """The rank of the sum that is left when a factor is taken out: the less, the cheaper.  ``uses``
+    says how many factors of a term have an index."""
+    places: set[int] = set().union(*[_needed(o, uses[o.view]) for o in group])
     return len(places) + len({i for kind, i in key[1] if kind == "sum"})
 
 
@@ -138,10 +142,11 @@ def worth_taking_out(f: Expr) -> bool:
 
 def _signature(view: Term, labels: Sequence[int]) -> Signature:
     summed: dict[int, int] = {}
-    return tuple(
-        ("out", view.out.index(i)) if i in view.out else ("sum", summed.setdefault(i, len(summed)))
+    out = view.out
+    return tuple([
+        ("out", out.index(i)) if i in out else ("sum", summed.setdefault(i, len(summed)))
         for i in labels
-    )
+    ])  # fmt: skip
 
 
 def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int) -> Expr | None:
@@ -150,7 +155,7 @@ def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int
                 and i not in [j for q, j in signature[:k] if q == "sum"])  # fmt: skip
     places: set[int] = set()
     for o in group:
-        places |= _needed(o)
+        places |= _needed(o, Counter([i for _, ls in o.view.factors for i in set(ls)]))
     kept = sorted(places)
     rests = []
     for o in group:
@@ -173,10 +178,10 @@ def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int
     return product(ONE, [(f, ids), (inner, places_of)], tuple(range(rank)), sizes)
 
 
-def _needed(o: _Occurrence) -> set[int]:
+def _needed(o: _Occurrence, uses: Mapping[int, int]) -> set[int]:
     """The places of the result on which a term without its common factor depends."""
-    view = o.view
-    used = {i for k, (_, ls) in enumerate(view.factors) if k != o.place for i in ls}
+    view, own = o.view, o.view.factors[o.place][1]
+    used = {i for i in view.out if uses.get(i, 0) > (i in own)}
     return {k for k, i in enumerate(view.out) if i in used or view.out.count(i) > 1}
 
 
