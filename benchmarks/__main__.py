@@ -19,9 +19,10 @@ SUITES = {
     "peers": "benchmarks.peers",
     "taylor": "benchmarks.taylor",
     "calls": "benchmarks.call_overhead",
+    "simplification": "benchmarks.simplification",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "peers", "taylor", "calls")
+BY_DEFAULT = ("core", "native", "peers", "taylor", "calls", "simplification")
 
 
 def main(names: list[str]) -> int:

@@ -81,8 +81,13 @@ def _node_cost(node: Node) -> tuple[float, float]:
 
 def cost_of(roots: Iterable[Expr]) -> Cost:
     """The cost of expressions, each common part counted once."""
+    return cost_of_parts(walk(roots))
+
+
+def cost_of_parts(parts: Iterable[Expr]) -> Cost:
+    """The cost of expressions, that of their operands not counted."""
     flops = written = 0.0
-    for e in walk(roots):
+    for e in parts:
         if e.cost is None:
             e.cost = _expression_cost(e)
         flops, written = flops + e.cost[0], written + e.cost[1]

@@ -93,6 +93,8 @@ def divide(a: Coefficient, b: Coefficient) -> Coefficient:
     >>> divide(1, 2), divide(4, 2), divide(1, 2.5e-300)
     (Fraction(1, 2), 2, 4e+299)
     """
+    if b == 1:
+        return a
     if is_exact(a) and is_exact(b):
         return whole_or_fraction(Fraction(a) / b)
     return multiply(a, exact(1 / _plain(b)))

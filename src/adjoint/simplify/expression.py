@@ -334,7 +334,7 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
-def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] = lambda e: False) -> list[Expr]:
+def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] | None = None) -> list[Expr]:
     """Every expression below the roots, operands first, without recursion.
 
     Those that are known are in the list, but not what is below them alone.
@@ -348,9 +348,10 @@ def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] = lambda e: Fal
             order.append(stack.pop())  # type: ignore[arg-type]
         elif e not in seen:
             seen.add(e)
-            children = () if is_known(e) else e.children()
+            children = () if is_known is not None and is_known(e) else e.children()
             if children:
-                stack += (e, None, *children)
+                stack += (e, None)
+                stack += children
             else:
                 order.append(e)
     return order

@@ -21,8 +21,8 @@ from adjoint.graph.tracer import Tracer, wrap
 from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
-from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
-from adjoint.simplify.expression import Expr, symbol, walk
+from adjoint.simplify.cost import Cost, cost_of, cost_of_graph, cost_of_parts
+from adjoint.simplify.expression import Expr, Sum, symbol, walk
 from adjoint.simplify.reading import ROWS, read_all
 from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import rewrite
@@ -130,8 +130,9 @@ def _again(found: Mapping[Node, Expr]) -> Find:
 
 def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
     """The expressions, with common factors taken out if that costs less, and what they cost."""
-    plain = results, cost_of(results)
-    known = {e: factored(e) for e in walk(results)}
+    parts = walk(results)
+    plain = results, cost_of_parts(parts)
+    known: dict[Expr, Expr] = {e: factored(e) for e in parts if isinstance(e, Sum)}
     if all(map(is_, known, known.values())):
         return plain
     other = rewrite(results, lambda e: known.get(e) or factored(e))
