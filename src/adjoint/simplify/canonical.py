@@ -42,8 +42,12 @@ def canonical(
         factors = sorted(factors, key=_serial)
         alike = len({e for e, _ in factors}) < len(factors)
     named, shown, order = _by_appearance(tuple([labels for _, labels in factors]), out)
-    renamed = tuple([(e, labels) for (e, _), labels in zip(factors, named, strict=True)])
-    if alike or any(is_symmetric(e) for e, _ in factors):
+    symmetric, pairs = False, []
+    for (e, _), labels in zip(factors, named, strict=True):
+        symmetric = symmetric or (e.symmetric is not False and is_symmetric(e))
+        pairs.append((e, labels))
+    renamed = tuple(pairs)
+    if alike or symmetric:
         renamed, order = _told_apart(renamed, len(set(shown)), order, sizes, alike)
     kept = {new: sizes[old] for new, old in enumerate(order)}
     return unwrapped(raw_term(coefficient, renamed, shown, kept))

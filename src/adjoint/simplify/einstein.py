@@ -38,7 +38,7 @@ from adjoint.simplify.expression import (
 def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, sizes: Sizes) -> Expr:
     """coefficient · Σ Π factors, in normal form; ``sizes`` has every label."""
     flat, same = list(factors), Renaming()
-    if any(isinstance(e, Sum | Term) for e, _ in flat):
+    if not all(map(_is_atomic, flat)):
         sizes = dict(sizes)
         coefficient, flat = _inline(coefficient, flat, sizes, same)
         if same:
@@ -65,6 +65,13 @@ def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, si
         return number(ZERO, tuple([sizes[i] for i in out]))
     return canonical(coefficient, flat, out, sizes)
 
+
+def _is_atomic(factor: Factor) -> bool:
+    """Whether a factor is one as it is: not a sum, which has a content, nor a product."""
+    return not isinstance(factor[0], _COMPOSITE)
+
+
+_COMPOSITE = (Sum, Term)
 
 MOST_FACTORS = 32
 """A product of more factors than that is one factor of other products: read factor by factor, each
@@ -215,7 +222,8 @@ def _merge_powers(
 ) -> tuple[Coefficient, list[Factor]]:
     """x^a · x^b = x^(a+b), for factors with the same indices."""
     bases = {e.base if isinstance(e, Power) else e for e, _ in factors}
-    if len(bases) == len(factors) and sum(map(_is_exponential, bases)) < 2:
+    exponentials = [e for e in bases if isinstance(e, Apply) and e.name == "exp"]
+    if len(bases) == len(factors) and len(exponentials) < 2:
         return coefficient, factors  # nothing meets, and each is in normal form by itself
     exponents: dict[Factor, Expr] = {}
     for e, labels in factors:
@@ -240,16 +248,12 @@ def _merge_powers(
     return coefficient, result
 
 
-def _is_exponential(e: Expr) -> bool:
-    return isinstance(e, Apply) and e.name == "exp"
-
-
 def _merge_exponentials(exponents: dict[Factor, Expr]) -> None:
     """e^a · e^b = e^(a+b), for factors with the same indices; numbers as exponents only."""
     groups: dict[Labels, list[tuple[Factor, Expr]]] = {}
     for key, exponent in exponents.items():
         base, labels = key
-        if _is_exponential(base):
+        if isinstance(base, Apply) and base.name == "exp":
             groups.setdefault(labels, []).append((key, exponent))
     for labels, members in groups.items():
         if len(members) < 2:

@@ -229,6 +229,9 @@ def _term_key(
     coefficient: Coefficient, factors: tuple[Factor, ...], out: Labels, shape: tuple[int, ...]
 ) -> Key:
     """Sizes are those of the factors, and of the result for what is broadcast."""
+    if type(coefficient) is Fraction:  # two ints are hashed much faster
+        value = (coefficient.numerator, coefficient.denominator)
+        return (Term, value, Fraction, factors, out, shape)
     return (Term, coefficient, type(coefficient), factors, out, shape)
 
 
