@@ -21,6 +21,7 @@ from adjoint.graph.tracer import Tracer, wrap
 from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
+from adjoint.simplify.constants import is_array, is_known, origin
 from adjoint.simplify.cost import Cost, cost_of, cost_of_graph, cost_of_parts
 from adjoint.simplify.expression import Expr, Sum, symbol, walk
 from adjoint.simplify.reading import ROWS, read_all
@@ -77,9 +78,7 @@ def simplify_graph(graph: Graph) -> Simplified:
     known = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(graph.inputs)}
     outside = (*graph.captured, *(n for n in graph.nodes if isinstance(n, Constant)))
     outer = {
-        n: symbol("c", n.type.shape, _origin(n))
-        for k, n in enumerate(outside)
-        if n.inputs or not _is_known(n)
+        n: symbol("c", n.type.shape, origin(n)) for n in outside if n.inputs or not is_known(n)
     }
     found = read_all(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
     results, after = cheapest([found[n] for n in graph.outputs])
@@ -92,7 +91,7 @@ def simplify_graph(graph: Graph) -> Simplified:
     if any(_type(n) != _type(o) for n, o in zip(nodes, graph.outputs, strict=True)):
         return Simplified(graph, before, before)
     after_transform("simplification", nodes)
-    taken = (n for n in outside if isinstance(n, Constant) and _is_array(n) and _is_known(n))
+    taken = (n for n in outside if isinstance(n, Constant) and is_array(n) and is_known(n))
     return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after, tuple(taken))
 
 
@@ -137,36 +136,6 @@ def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
         return plain
     other = rewrite(results, lambda e: known.get(e) or factored(e))
     return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
-
-
-def _origin(node: Node) -> Any:
-    """What two nodes have in common if they stand for one array, unchanged since."""
-    if not isinstance(node, Constant) or not _is_array(node):
-        return node
-    return node.source if np.array_equal(node.source, node.value, equal_nan=True) else node
-
-
-def _is_array(node: Constant) -> bool:
-    """Whether a constant can change: an array, and not a number."""
-    source = node.source
-    return isinstance(source, np.ndarray) and bool(source.ndim or source.flags.writeable)
-
-
-def _is_known(node: Node) -> bool:
-    """Whether a constant is read by its value: a number, a uniform array, an identity."""
-    if not isinstance(node, Constant) or not _is_array(node):
-        return True
-    value = np.asarray(node.value)
-    if value.dtype.kind == "O" or not value.ndim or not value.size:
-        return False
-    return bool(np.all(value == value.flat[0])) or _is_identity(value)
-
-
-def _is_identity(value: Any) -> bool:
-    matrix = value.squeeze()
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        return False
-    return bool(np.array_equal(matrix, matrix[0, 0] * np.eye(len(matrix))))
 
 
 def _is_plain(node: Node) -> bool:

@@ -17,6 +17,8 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
+from adjoint.simplify.broadcasting import aligned, spread
+from adjoint.simplify.constants import Namer, constant
 from adjoint.simplify.einstein import (
     add,
     elementwise,
@@ -27,7 +29,7 @@ from adjoint.simplify.einstein import (
     times,
     transpose,
 )
-from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient, exact
+from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -44,10 +46,6 @@ from adjoint.simplify.expression import (
 from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
 Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
-
-Namer = Callable[[Node, bool], tuple[str, Any] | None]
-"""The name of an array from outside, and what tells it from others of that name; with True, a name
-is made up if there is none."""
 
 ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
@@ -156,55 +154,6 @@ def _is_real(node: Node) -> bool:
         if not n.primitive.multiple_results and n.type.dtype.kind not in "fiub":
             return False
     return True
-
-
-def constant(node: Node, name_of: Namer) -> Expr:
-    """A value from outside: a number, an identity, a uniform array, or an array with a name."""
-    value = np.asarray(node.value)
-    if value.dtype.kind == "O":
-        return symbol("?", value.shape, node)
-    if value.ndim == 0:
-        return number(exact(value[()]))
-    first = value.flat[0] if value.size else 0.0
-    if value.dtype.kind == "f" and name_of(node, False) is None:
-        if value.size and np.all(value == first):
-            return number(exact(first), value.shape)
-        if first != 0 and _is_identity(value.squeeze() / first):
-            long = value.squeeze().shape[0]
-            names = [0 if n == long else k + 1 for k, n in enumerate(value.shape)]
-            out = tuple(names)
-            return product(exact(first), [], out, dict(zip(out, value.shape, strict=True)))
-    name, origin = name_of(node, True) or ("", node)
-    return symbol(name, value.shape, origin, node.value)
-
-
-def _is_identity(value: Any) -> bool:
-    square = value.ndim == 2 and value.shape[0] == value.shape[1]
-    return square and bool(np.array_equal(value, np.eye(value.shape[0])))
-
-
-def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
-    """An expression broadcast to a shape, as NumPy does it."""
-    if e.shape == shape:
-        return e
-    value = number_of(e)
-    if value is not None:
-        return number(value, shape)
-    sizes = dict(enumerate(shape))
-    return product(ONE, [aligned(e, shape, sizes)], tuple(range(len(shape))), sizes)
-
-
-def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
-    """An expression as a factor of an array with axes 0, 1, 2 … of this shape."""
-    offset = len(shape) - len(e.shape)
-    labels = []
-    for k, n in enumerate(e.shape, offset):
-        if n == shape[k]:
-            labels.append(k)
-        else:  # an axis of length 1 that broadcasts is read at its only place
-            labels.append(len(sizes))
-            sizes[len(sizes)] = 1
-    return e, tuple(labels)
 
 
 @reads("einsum")

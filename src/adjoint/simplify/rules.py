@@ -24,6 +24,7 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
+from adjoint.simplify.broadcasting import spread
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
 from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
@@ -40,7 +41,7 @@ from adjoint.simplify.expression import (
     walk,
 )
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
-from adjoint.simplify.reading import read, spread
+from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum, replaced
 from adjoint.simplify.writing import merge_stacks, write_out
 

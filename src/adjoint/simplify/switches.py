@@ -13,8 +13,9 @@ import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
+from adjoint.simplify.broadcasting import core_in, spread_over
 from adjoint.simplify.cleanup import factored
-from adjoint.simplify.einstein import add, product, without_broadcast
+from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
     Apply,
@@ -30,7 +31,7 @@ from adjoint.simplify.expression import (
     raw_apply,
     walk,
 )
-from adjoint.simplify.reading import TRUTH, Reader, spread
+from adjoint.simplify.reading import TRUTH, Reader
 
 _BOUNDED = frozenset((
     "maximum", "minimum", "fmax", "fmin", "clip", "max", "min", "absolute", "negative", "tanh",
@@ -86,24 +87,8 @@ def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return spread_over(made, axes, shape)
 
 
-def core_in(e: Expr, shape: tuple[int, ...]) -> Factor:
-    """An expression, broadcast to a shape, without the axes on which it does not depend; and the
-    axes that are left."""
-    core, kept = without_broadcast(e)
-    offset = len(shape) - len(e.shape)
-    if any(e.shape[k] != shape[k + offset] for k in kept):
-        return without_broadcast(spread(e, shape))
-    return core, tuple([k + offset for k in kept])
-
-
 def is_number(e: Expr) -> bool:
     return number_of(e) is not None
-
-
-def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
-    """An expression on some axes of a shape, the same along the others."""
-    sizes = dict(enumerate(shape))
-    return product(ONE, [(e, tuple(axes))], tuple(sizes), sizes)
 
 
 ROWS: dict[str, Reader] = {
