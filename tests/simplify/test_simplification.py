@@ -196,3 +196,10 @@ def test_the_hessian_of_a_factorisation_costs_one_small_product():
 def test_numbers_are_exact():
     e = formula(lambda x: 0.1 * x + 0.2 * x).results[0]
     assert e.coefficient == Fraction(3, 10)
+
+
+@pytest.mark.parametrize("c", [1e20, -3e25, 1e300])
+def test_numbers_beyond_the_integers_of_arrays_are_floats(c):
+    x = np.arange(1.0, 4.0)
+    h = ad.compile(ad.hessian(lambda x: c * np.sum(x**3)))(x)
+    np.testing.assert_allclose(h, np.diag(6.0 * c * x), rtol=1e-14)

@@ -19,6 +19,7 @@ Coefficient = int | Fraction | float | complex
 
 ZERO, ONE, MINUS, HALF = 0, 1, -1, Fraction(1, 2)
 _DENOMINATOR = 10**6
+_LARGEST = 2**53  # beyond it a float is no longer the same number
 
 
 def is_exact(c: Coefficient | None) -> TypeGuard[Rational]:
@@ -63,9 +64,7 @@ def exact(number: Any) -> Coefficient:
 def _exact_float(number: float, sign: float) -> Coefficient:
     if not math.isfinite(number) or (number == 0 and sign < 0):
         return number
-    if number.is_integer() and abs(number) < 2**53:
-        return int(number)
-    found = Fraction(number).limit_denominator(_DENOMINATOR)
+    found = whole_or_fraction(Fraction(number).limit_denominator(_DENOMINATOR))
     return found if float(found) == number else number
 
 
@@ -90,8 +89,8 @@ def add(a: Coefficient, b: Coefficient) -> Coefficient:
 def divide(a: Coefficient, b: Coefficient) -> Coefficient:
     """a/b for b ≠ 0, exact if both are.
 
-    >>> divide(1, 2), divide(4, 2), divide(1, 2.5e-300)
-    (Fraction(1, 2), 2, 4e+299)
+    >>> divide(1, 2), divide(4, 2), divide(1, 1e300)
+    (Fraction(1, 2), 2, 1e-300)
     """
     if b == 1:
         return a
@@ -124,12 +123,23 @@ def _exact_root(a: Rational, n: Rational) -> Rational | None:
 
 
 def plain(a: Coefficient) -> Any:
-    """As a Python number: an int where it is one, else a float (or complex)."""
-    return float(a) if isinstance(a, Fraction) else a
+    """As a Python number: an int where it is one that arrays can hold, else a float (or complex).
+
+    >>> plain(2), plain(Fraction(1, 2)), plain(10**20), plain(-(10**400))
+    (2, 0.5, 1e+20, -inf)
+    """
+    whole = type(a) is int and -_LARGEST < a < _LARGEST
+    return a if whole else _plain(a)
 
 
 def _plain(a: Coefficient) -> Any:
-    return float(a) if is_exact(a) else a
+    """As a float, or complex."""
+    if not is_exact(a):
+        return a
+    try:
+        return float(a)
+    except OverflowError:
+        return -math.inf if a < 0 else math.inf
 
 
 def is_negative(a: Coefficient) -> bool:
