@@ -16,13 +16,18 @@ from benchmarks.measure import cores, pin
 SUITES = {
     "core": "benchmarks.core",
     "native": "benchmarks.native",
+    "linear_algebra": "benchmarks.linear_algebra",
     "peers": "benchmarks.peers",
+    "products": "benchmarks.products",
     "taylor": "benchmarks.taylor",
+    "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",
     "simplification": "benchmarks.simplification",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "peers", "taylor", "calls", "simplification")
+BY_DEFAULT = (
+    "core", "native", "linear_algebra", "peers", "taylor", "loops", "calls", "simplification",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:

@@ -72,18 +72,25 @@ def descent() -> Figure:
 
 
 def remainder() -> Figure:
-    """H3: the error of Taylor polynomials of sin against the distance, for several degrees."""
+    """H3: the error of Taylor polynomials of sin against the distance, and its bounds."""
     figure = Figure(figsize=(5.6, 3.8), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.subplots()
     distances = np.geomspace(1e-2, 2.0, 40)
     for order in (1, 3, 5, 7):
-        errors = np.abs(np.sin(distances) - ad.taylor(np.sin, 0.0, order)(distances))
+        polynomial = ad.taylor(np.sin, 0.0, order)
+        errors = np.abs(np.sin(distances) - polynomial(distances))
         shown = errors > 1e-16
         slope, _ = np.polyfit(np.log(distances[shown]), np.log(errors[shown]), 1)
-        axes.loglog(distances[shown], errors[shown], label=f"degree {order}: slope {slope:.1f}")
+        (line,) = axes.loglog(
+            distances[shown], errors[shown], "o", ms=3, label=f"degree {order}: slope {slope:.1f}"
+        )
+        axes.loglog(
+            distances, polynomial.remainder_bound(distances), lw=0.9, color=line.get_color()
+        )
     axes.set_xlabel("distance from the centre")
-    axes.set_ylabel("error")
+    axes.set_ylabel("error (dots) and bound (lines)")
+    axes.set_ylim(bottom=1e-17)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
     return figure

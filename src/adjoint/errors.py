@@ -11,6 +11,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+import numpy as np
+
 
 class AdjointError(Exception):
     """Base of every exception of this package.
@@ -97,6 +99,14 @@ class ExpressionError(AdjointError, ValueError):
 
 class DerivativeCheckError(AdjointError, AssertionError):
     """`check_derivatives` found a rule whose numbers differ from differences of the function."""
+
+
+class SingularOperatorError(AdjointError, np.linalg.LinAlgError):
+    """A linear map that has to be inverted has no inverse."""
+
+
+class ConvergenceError(AdjointError, ArithmeticError):
+    """An iteration stopped before it reached what was asked for."""
 
 
 class InternalError(AdjointError, RuntimeError):

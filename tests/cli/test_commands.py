@@ -270,7 +270,8 @@ def test_the_list_knows_kinds_and_zero_derivatives(listing: dict[str, Any]) -> N
     assert listing["np.floor"]["forward"] == "zero"
     assert listing["np.zeros"]["kind"] == "plain"
     assert listing["np.var"]["kind"] == "composite" and "einsum" in listing["np.var"]["parts"]
-    assert listing["np.linalg.eigh"]["native"] == "no"
+    assert listing["np.linalg.eigh"]["native"] == "yes"
+    assert listing["np.fft.fft"]["native"] == "no"
 
 
 def test_what_the_list_calls_differentiable_is(listing: dict[str, Any]) -> None:

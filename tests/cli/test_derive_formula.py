@@ -163,6 +163,22 @@ def test_shapes_that_do_not_fit_are_named() -> None:
     assert "  1 + X @ b\n      ^" in message
 
 
+def test_messages_name_dimensions_and_not_lengths_that_stand_for_them() -> None:
+    message = refused("A + B", "--shape", "A=n,m B=m,n")
+    assert "+ needs shapes that fit; got f64[n,m] and f64[m,n]." in message and "23" not in message
+
+
+def test_what_numpy_refuses_is_shown_with_what_it_got() -> None:
+    message = refused("inv(A)", "--at", "A=[[1,2,3],[3,4,5]]")
+    assert "must be square; got f64[2,3]." in message and "  inv(A)\n  ^" in message
+
+
+def test_a_function_without_brackets() -> None:
+    message = refused("2*exp x")
+    assert "needs brackets around its argument" in message and "write exp(...)" in message
+    assert "write * between them" in refused("y x")
+
+
 def test_a_forgotten_shape_is_asked_for() -> None:
     message = refused("a @ inv(X) @ b", "--shape", "a=n b=n")
     assert "      ^" in message and '--shape "X=' in message

@@ -53,6 +53,21 @@ def test_tensors_are_shown_where_nothing_can_be_written_out() -> None:
     assert "formula" not in found["taylor"][0] and len(found["taylor"][0]["tensors"]) == 4
 
 
+def test_a_radius_bounds_the_error() -> None:
+    result = derive("sin(x)", "--at", "x=0", "--taylor", "5", "--radius", "1")
+    label, _, number = result.output.splitlines()[-1].rpartition("  ")
+    assert label == "error within 1 of the point: at most"
+    assert abs(np.sin(1) - (1 - 1 / 6 + 1 / 120)) <= float(number) <= 1.05 / 5040
+    arguments = ("--at", "x=1,y=2", "--taylor", "1", "--radius", "0.5")
+    (found,) = as_json("x*y + x**2", *arguments)["taylor"]
+    assert found["radius"] == 0.5 and found["error_bound"] == pytest.approx(0.5)
+    without = ("1/x", "--at", "x=1", "--taylor", "1", "--radius", "1")
+    assert derive(*without).output.endswith("at most  inf\n")
+    assert as_json(*without)["taylor"][0]["error_bound"] == "inf"
+    refused = derive("inv(A)", "--at", "A=[[2,1],[1,2]]", "--taylor", "1", "--radius", "1")
+    assert refused.exit_code == 1 and "no enclosure of inv" in refused.output
+
+
 def test_a_high_degree_in_one_variable() -> None:
     (found,) = as_json("exp(x)", "--at", "x=0", "--taylor", "30")["taylor"]
     assert np.allclose(found["tensors"], np.ones(31), rtol=1e-12)
@@ -107,6 +122,8 @@ def test_graph_in_other_formats(tmp_path: Path, suffix: str, start: bytes) -> No
     [
         (["x", "--at", "x=1", "--graph", "f.pdf"], "--graph writes .svg, .png, .dot or .mmd; got"),
         (["x", "--at", "x=1", "--graph", "no/f.svg"], "the folder no, which does not exist."),
+        (["x", "--at", "x=1", "--radius", "1"], "--radius is of a Taylor polynomial."),
+        (["x", "--at", "x=1", "--taylor", "1", "--radius", "-1"], "is not in the range x>=0"),
         (["2 + 3", "--trace"], "--trace needs a variable; 2 + 3 has no argument"),
         (["2 + 3", "--taylor", "0"], "--taylor needs a variable"),
         (["[x, x]", "--at", "x=1", "--trace"], "value is one number; here it is f64[2]."),

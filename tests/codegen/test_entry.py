@@ -19,7 +19,6 @@ from tests.codegen.entry_kernels import (
     F64,
     NUMBER,
     VECTOR,
-    Liar,
     Number,
     Subarray,
     copier,
@@ -27,6 +26,7 @@ from tests.codegen.entry_kernels import (
     refused,
     scaled,
 )
+from tests.codegen.liars import Liar
 
 MODES = pytest.mark.parametrize("portable", [False, True], ids=["native", "portable"])
 

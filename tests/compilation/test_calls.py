@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import pickle
 import threading
 import warnings
+import weakref
 from collections import namedtuple
 from typing import Any
 
@@ -357,3 +359,42 @@ def test_decorator_pickle_and_text() -> None:
     assert mixed.llvm_ir().count("ModuleID") == 2
     assert "by NumPy between native segments: argsort" in mixed.explain()
     assert pickle.loads(pickle.dumps(ad.compile(np.sin)))(0.0) == 0.0
+
+
+def test_what_was_computed_while_tracing_is_not_kept() -> None:
+    made: list[Any] = []
+
+    def f(x: Any) -> Any:
+        y = np.exp(x)
+        made.append(weakref.ref(y.node))
+        return np.sum(y * x)
+
+    fast = ad.compile(ad.value_and_grad(f))
+    x = np.ones(5)
+    fast(x)
+    made.append(weakref.ref(x))
+    del x
+    gc.collect()
+    assert len(made) > 1
+    assert all(node() is None for node in made)
+    assert "1 path" in fast.explain()
+    assert "define" in fast.llvm_ir()
+
+
+def test_collection_is_as_before_after_compiling() -> None:
+    before = gc.get_threshold()
+    seen: list[Any] = []
+
+    def f(x: Any) -> Any:
+        seen.append(gc.get_threshold())
+        if x < 0:
+            raise ValueError("negative")
+        return x * 2
+
+    fast = ad.compile(f)
+    assert fast(2.0) == 4.0
+    with pytest.raises(ValueError, match="negative"):
+        fast(-2.0)
+    assert gc.get_threshold() == before
+    assert seen[0][0] > before[0]
+    assert gc.isenabled()

@@ -327,3 +327,16 @@ def test_dependence_on_what_is_arbitrary_is_an_error(name: str) -> None:
     with pytest.raises(UndefinedDerivativeError, match=message) as caught:
         ad.grad(f)(a)
     assert "test_linalg_edges.py" in str(caught.value)
+
+
+def test_derivatives_of_the_one_eigenvalue_and_singular_value() -> None:
+    """Of one value none repeats: nothing is raised, and nothing is left out."""
+    a = np.array([[3.0]])
+    for f in (
+        lambda a: np.sum(np.linalg.eigvalsh(a) ** 3),
+        lambda a: np.sum(np.linalg.svd(a)[1] ** 3),
+        lambda a: (lambda w, v: np.sum((v * w**3) @ v.T))(*np.linalg.eigh(a)),
+    ):
+        for hessian in (ad.hessian(f), ad.compile(ad.hessian(f))):
+            np.testing.assert_allclose(hessian(a), [[[[18.0]]]], rtol=1e-14)
+        np.testing.assert_allclose(ad.vmap(ad.hessian(f))(a[None]), [[[[[18.0]]]]], rtol=1e-14)

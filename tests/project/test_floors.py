@@ -29,6 +29,8 @@ FLOORS = {
     "adjoint.transforms": 3,
     "adjoint.simplify": 3,
     "adjoint.codegen": 4,
+    "adjoint.enclosure": 4,
+    "adjoint.operators": 4,
     "adjoint.printing": 4,
     "adjoint.api": 5,
     "adjoint.calculus": 5,
@@ -67,6 +69,7 @@ LAZY: dict[tuple[str, str], str] = {
     ("adjoint.codegen.numpy_abi", "numpy._core"): "a private table, read when code is first linked",
     ("adjoint.graph.ir", "adjoint.graph.text"): "the printed form of a graph, for its repr",
     ("adjoint.printing.drawing", "adjoint.plots"): "Matplotlib draws a PNG, if it is there",
+    ("adjoint.calculus.approximation", "adjoint.calculus.remainder"): "bounds come when asked for",
     ("adjoint.api", "adjoint.printing.drawing"): "drawing is not needed to import adjoint",
 }
 

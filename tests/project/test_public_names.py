@@ -39,7 +39,7 @@ PROMISED = [
 ]
 
 # Folders that people import from by name; each has its own list.
-DOORS = ("extend", "testing", "learn", "optimize", "curvature", "geometry")
+DOORS = ("extend", "operators", "testing", "learn", "optimize", "curvature", "geometry")
 
 
 @cache

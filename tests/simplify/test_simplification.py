@@ -203,3 +203,37 @@ def test_numbers_beyond_the_integers_of_arrays_are_floats(c):
     x = np.arange(1.0, 4.0)
     h = ad.compile(ad.hessian(lambda x: c * np.sum(x**3)))(x)
     np.testing.assert_allclose(h, np.diag(6.0 * c * x), rtol=1e-14)
+
+
+# -- reading what indices and choices do, on exact integers
+
+
+def written_at_a_slice(x):
+    return np.sum(x[1:] * x[:-1])
+
+
+def pairs(X, Y):
+    return np.sum((X[:, None] - Y[None]) ** 2, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (ad.grad(written_at_a_slice), ["n"]),
+        (ad.grad(lambda X, Y: np.sum(pairs(X, Y) ** 2)), ["n m", "k m"]),
+        (ad.jacobian(pairs, 1), ["n m", "k m"]),
+        (ad.hessian(lambda X, A: np.trace(X.T @ A @ X @ X.T @ X)), ["n k", "n n"]),
+        (ad.grad(lambda W, x: np.sum(np.maximum(W @ x, 0) ** 2)), ["n m", "m"]),
+    ],
+)
+def test_tensors_and_indices_are_exact(f, shapes):
+    rng = np.random.default_rng(0)
+    values = [rng.integers(-3, 4, [SIZES[d] for d in s.split()]).astype(float) for s in shapes]
+    np.testing.assert_array_equal(formula(f, *shapes).function()(*values), f(*values))
+
+
+def test_cofactors_are_those_of_regular_matrices():
+    A = np.random.default_rng(0).normal(size=(4, 4))
+    for f in (np.linalg.det, lambda A: np.log(np.linalg.det(A @ A.T))):
+        printed = formula(ad.hessian(f), "n n").function()
+        np.testing.assert_allclose(printed(A), ad.hessian(f)(A), rtol=1e-9, atol=1e-10)

@@ -188,6 +188,19 @@ def test_determinants_of_any_size(n: int, rng: np.random.Generator) -> None:
     assert abs(c[-1] / factor[-1]) < 1e-10 * size
 
 
+@pytest.mark.parametrize("f", [np.linalg.det, ad.grad(np.linalg.det)])
+def test_determinants_around_a_center_that_is_differentiated(
+    f: Any, rng: np.random.Generator
+) -> None:
+    a, v, w = rng.normal(size=(3, 3, 3))
+
+    def moved(t: Any) -> Any:
+        return np.sum(ad.taylor(f, a + t * v, 1)(a + w))
+
+    slope = ad.derivative(moved)(0.0)
+    assert slope == pytest.approx((moved(1e-5) - moved(-1e-5)) / 2e-5, rel=1e-7)
+
+
 def test_determinants_of_singular_matrices() -> None:
     e = np.diag([1.0, 2.0, 3.0])
     assert [float(c) for c in line(np.linalg.det, np.zeros((3, 3)), e, 4)] == [0, 0, 36, 0]

@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
+from scipy import special
 
 import adjoint as ad
 from adjoint.errors import ArgumentError, ArgumentValueError, ShapeMismatchError
@@ -144,7 +146,7 @@ def test_h3_how_good_it_is() -> None:
         assert ad.taylor(np.exp, 0.0, n).convergence_order() == pytest.approx(n + 1, abs=0.1)
     p = ad.taylor(np.sin, 0.0, 5)
     for t in (-1.0, 0.3, 2.0):
-        assert abs(np.sin(t) - p(t)) <= p.remainder_bound(t) <= abs(t) ** 6 / 720
+        assert abs(np.sin(t) - p(t)) <= p.remainder_bound(t) < abs(t) ** 6 / 720
     q = ad.taylor(np.exp, 0.0, 5)
     xs = np.array([0.05, -0.1])
     np.testing.assert_allclose(q.remainder_estimate(xs), np.abs(np.exp(xs) - q(xs)), rtol=0.05)
@@ -157,6 +159,46 @@ def test_h3_how_good_it_is() -> None:
     s = ad.taylor(lambda v: np.sin(v[0]) * v[1], CENTER, 2)
     steps = [2.0**-k for k in range(5, 11)]
     assert s.convergence_order(np.array([1.0, -1.0]), steps) == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("order", range(7))
+def test_the_order_of_convergence_is_measured(order: int) -> None:
+    functions: list[tuple[Any, float]] = [
+        (np.exp, 0.3), (np.sin, 0.4), (np.cos, 1.0), (np.log1p, 0.5), (np.sqrt, 1.0),
+        (np.cosh, 0.8), (special.gamma, 3.0), (lambda x: 1 / (2 + x), 0.0), (lambda x: x**x, 1.2),
+    ]  # fmt: skip
+    for f, x in functions:
+        found = ad.taylor(f, x, order).convergence_order()
+        assert found == pytest.approx(order + 1, abs=0.1)
+    v = np.array([1.0, -0.5])
+    surface = ad.taylor(lambda u: np.exp(u[0]) / (2 + u[1]), CENTER, order)
+    assert surface.convergence_order(v) == pytest.approx(order + 1, abs=0.1)
+
+
+mp = mpmath.mp.clone()
+mp.dps = 60
+
+TWENTY: dict[str, tuple[Any, Any, tuple[float, ...]]] = {
+    "sin": (np.sin, mp.sin, (0.3, 1.1, 2.5)),
+    "exp": (np.exp, mp.exp, (-2.0, 0.3)),
+    "tanh": (np.tanh, mp.tanh, (0.3, 1.0, 2.0)),
+    "1/(1 + x²)": (lambda x: 1 / (1 + x**2), lambda x: 1 / (1 + x * x), (0.0, 0.3, 2.0)),
+    "xˣ": (lambda x: x**x, lambda x: x**x, (0.5, 1.0, 2.0)),
+    "log": (np.log, mp.log, (0.5, 2.0)),
+    "erf": (special.erf, mp.erf, (0.2, 1.0, 2.0)),
+    "gamma": (special.gamma, mp.gamma, (2.5,)),
+    "x^2.5": (lambda x: x**2.5, lambda x: x ** mp.mpf(2.5), (1.7,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWENTY)
+def test_the_twentieth_derivative_is_exact_to_rounding(name: str) -> None:
+    f, g, points = TWENTY[name]
+    for x in points:
+        with mp.workdps(100):  # mpmath takes differences
+            exact = mp.taylor(g, mp.mpf(x), 20)[20] * mp.factorial(20)
+        found = mp.mpf(float(ad.derivative(f, 20)(x)))
+        assert abs(found / exact - 1) <= 2e-14, (x, found, exact)
 
 
 def test_data_for_a_picture() -> None:
@@ -199,7 +241,8 @@ def test_text() -> None:
         (lambda: SIN ** some(0.5), ArgumentError, r"integer n; got 0\.5"),
         (lambda: SIN.truncate(7), ArgumentValueError, "degree of 0 to 6; got 7"),
         (lambda: SIN.truncate(True), ArgumentError, "integer degree; got True"),
-        (lambda: SIN.remainder_bound(np.ones(2)), ShapeMismatchError, "one point"),
+        (lambda: ad.taylor(bivariate, CENTER, 2).remainder_bound(np.ones(3)), ShapeMismatchError,
+         r"needs points of shape \(2,\)"),
         (lambda: ad.taylor(bivariate, CENTER, 2).plot_data(), ArgumentError, "one number"),
         (lambda: ad.taylor(bivariate, CENTER, 2).integral(), ArgumentError, "one number"),
         (lambda: ad.taylor(bivariate, CENTER, 0).derivative(), ArgumentValueError, "degree 1"),

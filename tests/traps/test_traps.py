@@ -114,6 +114,23 @@ def test_power_of_zero_in_the_exponent() -> None:
         assert_second(lambda y: 0.0**y, y, 0.0)
 
 
+def test_an_exponent_that_varies_through_a_whole_number() -> None:
+    """n xⁿ⁻¹ at n = 0 is 0, but its derivatives are not those of a constant."""
+    known = {1.0: [1, 1, 2, 3, 8, 10, 54, -42]}  # of xˣ at 1 (OEIS A005727)
+    for x, values in known.items():
+        for k, expected in enumerate(values):
+            assert ad.derivative(lambda x: x**x, k)(x) == pytest.approx(expected, rel=1e-12)
+        nested = ad.grad(ad.grad(ad.grad(lambda x: x**x)))
+        assert nested(x) == pytest.approx(values[3], rel=1e-12)
+        assert_compiled(nested, x, values[3], 1e-12, "third derivative, compiled")
+    log2 = np.log(2.0)
+    for n in (0.0, 1.0, 2.0):
+        # ∂²/∂x² and then ∂/∂n of 2ⁿ, the exponent whole: ∂/∂n of n (n − 1) xⁿ⁻².
+        slope = ad.grad(lambda n: ad.derivative(lambda x: x**n, 2)(2.0))(n)
+        expected = 2 ** (n - 2) * (2 * n - 1 + n * (n - 1) * log2)
+        assert slope == pytest.approx(expected, rel=1e-12)
+
+
 def test_power_of_a_negative_base_has_no_derivative_in_the_exponent() -> None:
     assert_first(lambda y: (-2.0) ** y, 2.0, NAN)
     assert_first(lambda x: x**2.0, -2.0, -4.0)

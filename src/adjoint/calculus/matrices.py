@@ -170,7 +170,7 @@ def _forward_blocks(
 def _from_front(dot: Any, tangent: Node, x: Node, y: Node, inner: Scope, unit: complex) -> Any:
     shape = y.type.shape + x.type.shape
     if dot is None or not isinstance(dot, Tracer) or not x.type.size:
-        return np.zeros(shape, np.result_type(y.type.dtype, x.type.dtype))
+        return _zeros(shape, np.result_type(y.type.dtype, x.type.dtype), x)
     if _symbolic(x) and unit == 1.0:
         first, rank = over_unit_arrays(dot.node, tangent, x, inner), len(x.type.shape)
         return np.moveaxis(first, tuple(range(rank)), tuple(range(-rank, 0)))
@@ -198,7 +198,7 @@ def _reverse_blocks(outputs: list[Node], inputs: list[Node], scope: Scope) -> li
 def _from_back(found: Any, ct: Node, x: Node, y: Node, inner: Scope) -> Any:
     shape = y.type.shape + x.type.shape
     if found is None or not isinstance(found, Tracer) or not y.type.size:
-        return np.zeros(shape, x.type.dtype)
+        return _zeros(shape, x.type.dtype, x)
     if _symbolic(y):
         return over_unit_arrays(found.node, ct, y, inner)
     (rows,) = batch([found.node], {ct: _basis(y)}, y.type.size, inner)
@@ -211,6 +211,21 @@ def _symbolic(like: Node) -> bool:
     for scope in symbolic:
         scope.has_symbols = True
     return like.value is None or bool(symbolic)
+
+
+def _zeros(shape: tuple[int, ...], dtype: Any, like: Node) -> Any:
+    """Zeros; where values are unknown one zero that is broadcast, and no array."""
+    if like.value is not None or not shape or len(shape) > len(LETTERS):
+        return np.zeros(shape, dtype)
+    names = LETTERS[: len(shape)]
+    zero = _unknown_number(0, dtype, like)
+    return contract(f"->{names}", zero, sizes=tuple(zip(names, shape, strict=True)))
+
+
+def _unknown_number(number: int, dtype: Any, like: Node) -> Any:
+    """A number that is not evaluated, so that what is made of it stays a formula."""
+    value, type_ = constant(np.asarray(number, dtype)[()]), ArrayType((), np.dtype(dtype))
+    return wrap(Node(VARIABLE, (value,), NO_PARAMS, None, like.scopes, None, type_))
 
 
 def over_unit_arrays(result: Node, unknown: Node, like: Node, scope: Scope) -> Any:
@@ -227,9 +242,7 @@ def over_unit_arrays(result: Node, unknown: Node, like: Node, scope: Scope) -> A
             unit = contract(f"{names}->aa{names}", rest, sizes=(("a", n),))
             (found,) = batch([result], {unknown: unit}, n, scope)
             result, unknown, scope = as_tracer(found).node, rest.node, inner
-    # Of unknown value, so that the deltas stay symbols and are not evaluated.
-    one, type_ = constant(np.ones((), dtype)[()]), ArrayType((), dtype)
-    unit = wrap(Node(VARIABLE, (one,), NO_PARAMS, None, like.scopes, None, type_))
+    unit = _unknown_number(1, dtype, like)  # the deltas stay symbols
     found = replay([result], {unknown: unit}, scope)[0]
     return np.moveaxis(found, tuple(range(len(shape))), tuple(range(len(shape)))[::-1])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.calculus.approximation import Approximation
 from adjoint.calculus.coefficients import (
     added,
     divided,
@@ -62,7 +63,7 @@ def taylor(f: Function, x0: Any, order: int) -> TaylorPolynomial:
     return TaylorPolynomial(f, differentiable(x0, called, "x0"), int(order))
 
 
-class TaylorPolynomial:
+class TaylorPolynomial(Approximation):
     """A Taylor polynomial: made by `taylor`.
 
     Evaluating it at points in several variables contracts the derivatives with the displacement
@@ -330,54 +331,6 @@ class TaylorPolynomial:
         found = [c / (k + 1) for k, c in enumerate(self.coefficients)]
         first = constant + 0 * found[0]
         return TaylorPolynomial(None, self.center, self.order + 1, [first, *found])
-
-    # -- how good it is ----------------------------------------------------------------------------
-
-    def remainder_estimate(self, x: Any) -> Any:
-        """The first omitted term, |Dⁿ⁺¹f(x0)[δ, …, δ]|/(n+1)!: the error where it is small.
-
-        ``x`` may be an array of points.
-        """
-        delta = self._displacement(x, "remainder_estimate(x)")
-        if self.one_variable:
-            last = self._terms(np.ones((), self.center.dtype)[()], self.order + 1)[-1]
-            shape = np.shape(delta) + (1,) * np.ndim(last)
-            return np.abs(last * np.reshape(delta, shape) ** (self.order + 1))[()]
-        return self._each(lambda d: np.abs(self._terms(d, self.order + 1)[-1]), delta)
-
-    def remainder_bound(self, x: Any, samples: int = 65) -> Any:
-        """Lagrange's bound of the error at one point: max |g⁽ⁿ⁺¹⁾(t)|/(n+1)! over 0 ≤ t ≤ 1 for
-        g(t) = f(x0 + t (x − x0)), in one variable max |f⁽ⁿ⁺¹⁾(ξ)| |x − x0|ⁿ⁺¹/(n+1)!.
-
-        The maximum is taken over ``samples`` Chebyshev points and the ends.  So it is a bound only
-        up to what the derivative varies between neighbouring points, not a proof: where it
-        oscillates fast or has a pole, raise ``samples``.
-        """
-        f, delta = self._function("remainder_bound(x)"), self._displacement(x, "remainder_bound(x)")
-        if np.shape(delta) != np.shape(self.center):
-            raise ShapeMismatchError(
-                f"remainder_bound(x) needs one point, {describe(self.center)}; got {describe(x)}.",
-                hint="[p.remainder_bound(x) for x in points], or p.remainder_estimate(points).",
-            )
-        places = (1 + np.cos(np.linspace(0.0, np.pi, max(3, samples)))) / 2
-        slopes = derivative(lambda t: f(self.center + t * delta), self.order + 1)(places)
-        return np.max(np.abs(slopes), axis=0) / float(math.factorial(self.order + 1))
-
-    def convergence_order(self, direction: Any = None, steps: Any = None) -> float:
-        """The slope of log error against log step along a direction: about n + 1.
-
-        Errors at the level of rounding are left out; an exact polynomial gives ``inf``.
-        """
-        f = self._function("convergence_order()")
-        v = np.ones_like(self.center) if direction is None else np.asarray(direction)
-        h = np.asarray([2.0**-k for k in range(1, 8)] if steps is None else steps)
-        points = [self.center + t * v for t in h]
-        exact = [np.asarray(f(p)) for p in points]
-        errors = np.array([np.max(np.abs(y - self(p))) for y, p in zip(exact, points, strict=True)])
-        clear = errors > 1e3 * np.finfo(float).eps * np.max(np.abs(exact[0]))
-        if np.count_nonzero(clear) < 2:
-            return math.inf
-        return float(np.polyfit(np.log(h[clear]), np.log(errors[clear]), 1)[0])
 
     # -- as text -----------------------------------------------------------------------------------
 

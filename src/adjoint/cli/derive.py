@@ -69,6 +69,8 @@ def _help_epilog() -> str:
 @click.option("--hessian", is_flag=True, help="All second derivatives, mixed ones included.")
 @click.option("--taylor", "degree", type=click.IntRange(0, MAX_DEGREE), metavar="DEGREE",
               help="The Taylor polynomial at the point, up to this degree.")  # fmt: skip
+@click.option("--radius", type=click.FloatRange(0), metavar="RADIUS",
+              help="With --taylor: bound its error within this distance.")  # fmt: skip
 @click.option("--trace", "traced", is_flag=True,
               help="Every step: value, tangent, adjoint, local partial derivatives.")  # fmt: skip
 @click.option("--graph", "picture", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
@@ -82,6 +84,7 @@ def derive(
     order: int,
     hessian: bool,
     degree: int | None,
+    radius: float | None,
     traced: bool,
     picture: Path | None,
     asked: Asked,
@@ -100,10 +103,13 @@ def derive(
       adjoint derive "sin(x)/x" --at x=1 --order 4
       adjoint derive "x @ A @ x" --at "x=[1,2],A=[[2,1],[1,20]]" --wrt x --hessian
       adjoint derive "x**2 + 2*x*y + y**3" --at x=1,y=2 --taylor 3
+      adjoint derive "sin(x)" --at x=0 --taylor 5 --radius 1
       adjoint derive "sin(x)*exp(x)" --at x=1 --trace --graph f.svg
       adjoint derive model.py:loss --at w=[0.5,1]
     """
     views.require_drawable(picture)
+    if radius is not None and degree is None:
+        raise output.CommandError("--radius is of a Taylor polynomial.", hint="add --taylor 3.")
     named, unnamed = targets.read_point(points)
     found = targets.load(target, list(named))
     point = targets.place(found, named, unnamed)
@@ -119,7 +125,8 @@ def derive(
     for name in chosen:
         point[name] = targets.as_float(point[name])
     value, derivatives = compute(found, point, chosen, order, hessian)
-    shown = _views(found, point, chosen, value, degree=degree, traced=traced, picture=picture)
+    shown = _views(found, point, chosen, value, degree=degree, radius=radius, traced=traced,
+                   picture=picture)  # fmt: skip
     forms = _closed(found, asked, point, chosen, order, hessian) if asked.any else None
     if as_json:
         parts = {**shown.as_dict(), **(forms.as_dict() if forms else {})}
@@ -158,7 +165,7 @@ def _closed(
 
 def _views(
     target: Target, point: dict[str, Any], wrt: Sequence[str], value: Any, *,
-    degree: int | None, traced: bool, picture: Path | None,
+    degree: int | None, radius: float | None, traced: bool, picture: Path | None,
 ) -> views.Views:  # fmt: skip
     asked = [("--taylor", degree is not None), ("--trace", traced), ("--graph", picture)]
     options = [name for name, given in asked if given]
@@ -176,7 +183,7 @@ def _views(
         width = sum(np.size(point[name]) for name in group)
         _require_size(np.size(value) * width ** (degree or 0), ", ".join(group), degree or 0)
     with computing(target.label):
-        expansions = [views.expand(target, point, group, degree or 0) for group in groups]
+        expansions = [views.expand(target, point, group, degree or 0, radius) for group in groups]
         trace = views.trace(target, point, wrt) if traced else None
         if picture is not None:
             views.draw(target, point, wrt, value, picture)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ class _Evaluation:
         if function.sizes:
             self._bound(node, function.path, arguments)
         called = implementation(function)
-        return self._step(node, lambda: called(*arguments, **options))
+        return self._step(node, lambda: called(*arguments, **options), arguments)
 
     def _bound(self, node: ast.Call, path: str, arguments: list[Any]) -> None:
         limit = language.MAX_POWER if path == "linalg.matrix_power" else language.MAX_ELEMENTS
@@ -111,8 +111,10 @@ class _Evaluation:
         operand = self.value(node.value)
         return self._step(node, lambda: np.transpose(operand))
 
-    def _step(self, node: ast.expr, compute: Callable[[], Any]) -> Any:
-        """One operation, its failure shown where it stands in the text."""
+    def _step(
+        self, node: ast.expr, compute: Callable[[], Any], operands: Sequence[Any] = ()
+    ) -> Any:
+        """One operation, its failure shown where it stands in the text, with what it got."""
         try:
             result = compute()
         except EvaluationError:
@@ -120,9 +122,8 @@ class _Evaluation:
         except AdjointError as error:
             raise self._refuse(node, error.headline.rstrip("."), error.hint) from error
         except (ArithmeticError, IndexError, TypeError, ValueError) as error:
-            raise self._refuse(node, str(error).rstrip(".") or type(error).__name__) from error
-        except np.linalg.LinAlgError as error:
-            raise self._refuse(node, str(error).rstrip(".")) from error
+            words = str(error).rstrip(".") or type(error).__name__
+            raise self._refuse(node, words + _got(operands)) from error
         size = getattr(result, "size", 1)
         if size > language.MAX_ELEMENTS and not _is_abstract(result):
             raise self._refuse(
@@ -137,6 +138,12 @@ class _Evaluation:
         error = EvaluationError(f"{words}.", where=self.source.caret(column), hint=hint)
         error.column = column  # type: ignore[attr-defined]
         return error
+
+
+def _got(operands: Sequence[Any]) -> str:
+    """The arrays among the operands of a function, for the message of NumPy."""
+    arrays = [describe(np.asarray(v)) for v in operands if np.ndim(v)]
+    return f"; got {' and '.join(arrays)}" if arrays else ""
 
 
 def _is_abstract(value: Any) -> bool:
@@ -158,7 +165,7 @@ def _fitting(op: ast.operator, left: Any, right: Any) -> Any:
     try:
         return _binary(op, left, right)
     except ValueError as error:
-        if isinstance(error, AdjointError) and "fit" in error.headline:
+        if isinstance(error, AdjointError) and "needs shapes that fit; got" in error.headline:
             raise
         sides = " and ".join(describe(np.asarray(v) if isinstance(v, list) else v)
                              for v in (left, right))  # fmt: skip

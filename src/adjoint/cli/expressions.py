@@ -167,6 +167,10 @@ def _explain(source: Source, error: SyntaxError) -> ExpressionError:
     neighbours = re.search(r"[\w)\]]( +)(?=[\w(\[])", text)
     if "Perhaps you forgot a comma" in (error.msg or "") or (neighbours and not _reserved(text)):
         at = neighbours.start(1) if neighbours else place
+        called = re.search(r"(\w+) *$", text[:at])
+        if called and called[1] in SHORT:
+            hint = f"write {called[1]}(...) with brackets, and * between factors."
+            return source.error("a function needs brackets around its argument.", at, hint)
         return source.error("two values stand side by side.", at, "write * between them.")
     message = (error.msg or "it does not parse").removesuffix(" (<unknown>, line 1)")
     return source.error(f"the expression does not parse: {message}.", column)

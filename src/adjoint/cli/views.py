@@ -22,12 +22,15 @@ _WRITTEN_DIGITS = 10
 
 @dataclass(frozen=True)
 class Expansion:
-    """The Taylor polynomial in some variables: its tensors Dᵏf, and its text if f is a number."""
+    """The Taylor polynomial in some variables: its tensors Dᵏf, its text if f is a number, and a
+    bound of its error within a distance if that was asked for."""
 
     wrt: tuple[str, ...]
     center: Any
     tensors: list[Any]
     text: str
+    radius: float | None = None
+    bound: Any = None
 
     @property
     def order(self) -> int:
@@ -40,17 +43,27 @@ class Expansion:
             "order": self.order,
             "tensors": [output.plain(t) for t in self.tensors],
             **({"formula": self.text} if self.text else {}),
+            **(
+                {}
+                if self.radius is None
+                else {"radius": self.radius, "error_bound": output.plain(self.bound)}
+            ),
         }
 
     def as_text(self) -> str:
-        """The polynomial, or its tensors where it cannot be written out."""
+        """The polynomial, or its tensors where it cannot be written out; then the bound."""
         title = f"Taylor polynomial of degree {self.order} in {', '.join(self.wrt)}:"
         if self.text:
-            return f"{title}\n  {self.text}"
-        labels = ["f", *(f"D{raised(k)}f" for k in range(1, self.order + 1))]
-        width = max(map(len, labels))
-        found = (output.labelled(a, t, width) for a, t in zip(labels, self.tensors, strict=True))
-        return "\n".join([f"{title} its tensors are", *found])
+            lines = [f"{title}\n  {self.text}"]
+        else:
+            labels = ["f", *(f"D{raised(k)}f" for k in range(1, self.order + 1))]
+            width = max(map(len, labels))
+            pairs = zip(labels, self.tensors, strict=True)
+            lines = [f"{title} its tensors are", *(output.labelled(a, t, width) for a, t in pairs)]
+        if self.radius is not None:
+            label = f"error within {self.radius:g} of the point: at most"
+            lines.append(output.labelled(label, self.bound, len(label) - 1))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -146,7 +159,10 @@ def groups(point: dict[str, Any], wrt: Sequence[str]) -> list[tuple[str, ...]]:
     return [*([numbers] if numbers else []), *arrays]
 
 
-def expand(target: Target, point: dict[str, Any], wrt: tuple[str, ...], order: int) -> Expansion:
+def expand(
+    target: Target, point: dict[str, Any], wrt: tuple[str, ...], order: int,
+    radius: float | None = None,
+) -> Expansion:  # fmt: skip
     """The Taylor polynomial in some variables at the point."""
     function = of_chosen(target, point, wrt)
     if len(wrt) == 1:
@@ -160,7 +176,8 @@ def expand(target: Target, point: dict[str, Any], wrt: tuple[str, ...], order: i
         text = polynomial.formula(names, _WRITTEN_DIGITS)
     except AdjointError:
         text = ""  # f is an array or complex, or the terms are too many: the tensors are shown
-    return Expansion(wrt, center, polynomial.tensors, text)
+    bound = None if radius is None else polynomial.remainder_bound(radius=radius)
+    return Expansion(wrt, center, polynomial.tensors, text, radius, bound)
 
 
 __all__ = [

@@ -1,151 +1,125 @@
-"""Matrix products by BLAS: transposes are flags, batches are loops around the call."""
+"""Matrix products by BLAS: transposes are flags, batches are loops around the call.
+
+Products of two matrices are `gemm`; of a matrix with a vector `gemv`; of a matrix with its own
+transpose `syrk`, or `gemm` for one half where one of the two is scaled (`symmetry`).  Dot products
+(`dot`) and outer products (`ger`) are loops: those read and write at the speed of memory as well,
+have no call, and join the loops around them.  ``python -m benchmarks products`` compares.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.elements import I32, I64, register_type
+from adjoint.codegen.blas_calls import Calls, Matrix, Vector
+from adjoint.codegen.elements import I64
 from adjoint.codegen.loopnest import View, nest
-from adjoint.codegen.patterns import Contraction
+from adjoint.codegen.products import Contraction, operand
 from adjoint.codegen.program import Op
+from adjoint.codegen.symmetry import symmetric
 from adjoint.primitives.contraction import parse
 
-POINTER = ir.PointerType()
+SYRK_WORK = 1 << 20
+"""Multiplications of the whole product from which on `syrk` and a copy of its half take less time
+than `gemm` (0.55 of it for large ones)."""
+
+SYRK_DEPTH = 64
+"""Terms of each sum below which the copy costs what the other half would."""
+
+HALF_ROWS, HALF_DEPTH = 192, 128
+"""Rows of the result and terms of each sum from which on `gemm` on blocks of one half takes less
+time (0.65 for large ones): below, the blocks on the diagonal are too much of the whole."""
+
+BLOCK = 128
+"""Columns in such a block: fewer leave `gemm` too little to work on, more compute too much above
+the diagonal."""
+
+Routine = Literal["gemm", "gemv", "syrk", "half gemm"]
 
 
-def _collapse(view: View, term: str, letters: str, extents: dict[str, int]) -> int | None:
-    """The one stride with which a view walks several indices in order; None if there is none."""
-    stride: int | None = None
-    expected = 0
-    for c in reversed(letters):
-        own = view.strides[term.index(c)]
-        if extents[c] == 1:
-            continue
-        if stride is None:
-            stride, expected = own, own * extents[c]
-        elif own != expected:
-            return None
-        else:
-            expected = own * extents[c]
-    return 1 if stride is None else stride
+def routine(op: Op, plan: Contraction) -> Routine:
+    """Which routine of BLAS does a product; a half gemm is one for the half of the result."""
+    if not plan.left or not plan.right:
+        return "gemv"
+    rows, depth = plan.count(plan.left), plan.count(plan.summed)
+    subscripts = op.params["subscripts"]
+    if (
+        rows * rows * depth >= SYRK_WORK
+        and depth >= SYRK_DEPTH
+        and (symmetric(op.inputs, subscripts, factors=False))
+    ):
+        return "syrk"
+    if rows >= HALF_ROWS and depth >= HALF_DEPTH and symmetric(op.inputs, subscripts):
+        return "half gemm"
+    return "gemm"
 
 
-def _count(letters: str, extents: dict[str, int]) -> int:
-    return int(np.prod([extents[c] for c in letters], dtype=np.int64))
+@dataclass(frozen=True)
+class CallsOf:
+    """The routine of BLAS that does a product, how often it is called, and whether only for one
+    half of the result."""
+
+    name: str
+    count: int
+    half: bool
 
 
-class Matrix:
-    """A view as a matrix: rows and columns with a stride each, one of which is 1."""
-
-    __slots__ = ("columns", "row_stride", "rows", "stride", "transposed", "view")
-
-    def __init__(self, view: View, term: str, rows: str, columns: str, e: dict[str, int]) -> None:
-        self.view = view
-        self.rows, self.columns = _count(rows, e), _count(columns, e)
-        down, across = _collapse(view, term, rows, e), _collapse(view, term, columns, e)
-        if down is None or across is None:
-            raise NotStrided
-        if self.columns == 1:
-            across = 1 if down != 1 or self.rows == 1 else max(self.rows, 1)
-        if self.rows == 1:
-            down = max(self.columns, 1) if across == 1 else 1
-        if across == 1 and down >= max(self.columns, 1):
-            self.transposed, self.stride = False, down
-        elif down == 1 and across >= max(self.rows, 1):
-            self.transposed, self.stride = True, across
-        else:
-            raise NotStrided
+def calls_of(op: Op, plan: Contraction) -> CallsOf:
+    """What `emit_product` emits."""
+    chosen = routine(op, plan)
+    count = plan.count(plan.batch)
+    if chosen == "half gemm":
+        count *= -(-plan.count(plan.left) // BLOCK)
+    name = ("d" if op.dtype == np.float64 else "s") + chosen.removeprefix("half ")
+    return CallsOf(name, count, chosen == "half gemm")
 
 
-class NotStrided(Exception):
-    """The operand has no layout that BLAS can walk; it has to be copied first."""
-
-
-def fits(op: Op, plan: Contraction, a: View, b: View) -> bool:
-    """Whether BLAS can read these operands where they are."""
-    (ta, tb), _ = parse(op.params["subscripts"])
-    try:
-        Matrix(a, ta, plan.left, plan.summed, plan.extents)
-        Matrix(b, tb, plan.summed, plan.right, plan.extents)
-    except NotStrided:
-        return False
-    return True
+def multiplications(op: Op, plan: Contraction) -> int:
+    """How many numbers BLAS multiplies for a product."""
+    chosen, rows = routine(op, plan), plan.count(plan.left)
+    elements = rows * plan.count(plan.right)
+    if chosen == "syrk":
+        elements = rows * (rows + 1) // 2
+    elif chosen == "half gemm":
+        elements = sum((rows - k) * min(BLOCK, rows - k) for k in range(0, rows, BLOCK))
+    return plan.count(plan.batch + plan.summed) * elements
 
 
 def emit_product(builder: Any, op: Op, plan: Contraction, a: View, b: View, out: View) -> None:
     """``out = a · b`` over the contraction's indices."""
-    (ta, tb), result = parse(op.params["subscripts"])
-    e = plan.extents
-    batch_shape = [e[c] for c in plan.batch]
-    with nest(builder, batch_shape) as position:
+    terms, result = parse(op.params["subscripts"])
+    with nest(builder, [plan.extents[c] for c in plan.batch]) as position:
         at = dict(zip(plan.batch, position, strict=True))
         parts = []
-        for view, term in ((a, ta), (b, tb), (out, result)):
+        for view, term in zip((a, b, out), (*terms, result), strict=True):
             index = tuple(at.get(c, ir.Constant(I64, 0)) for c in term)
             parts.append(View(view.address(builder, index), view.shape, view.strides, view.dtype))
-        left = Matrix(parts[0], ta, plan.left, plan.summed, e)
-        right = Matrix(parts[1], tb, plan.summed, plan.right, e)
-        if result == plan.batch + plan.left + plan.right:
-            _gemm(builder, left, right, parts[2], op.dtype)
-        else:
-            # (A B)ᵀ = Bᵀ Aᵀ
-            _gemm(builder, _flip(right), _flip(left), parts[2], op.dtype)
+        left, right = (operand(op, plan, k, parts[k], builder) for k in (0, 1))
+        rows, columns = plan.count(plan.left), plan.count(plan.right)
+        flipped = result != plan.batch + plan.left + plan.right
+        if flipped:
+            rows, columns = columns, rows
+        target = Matrix(parts[2].pointer, rows, columns, max(1, columns))
+        _emit(Calls(builder, op.dtype), routine(op, plan), left, right, target, flipped)
 
 
-def _flip(m: Matrix) -> Matrix:
-    flipped = object.__new__(Matrix)
-    flipped.view = m.view
-    flipped.rows, flipped.columns = m.columns, m.rows
-    flipped.transposed, flipped.stride = not m.transposed, m.stride
-    return flipped
-
-
-def _gemm(builder: Any, a: Matrix, b: Matrix, out: View, dtype: np.dtype[Any]) -> None:
-    """Row-major C = A B; BLAS is column-major and computes Cᵀ = Bᵀ Aᵀ."""
-    name = "dgemm" if dtype == np.float64 else "sgemm"
-    kind = register_type(dtype)
-    module = builder.module
-    function = _declare(module, f"blas.{name}", 13)
-
-    def number(n: int) -> Any:
-        return _constant(module, ir.Constant(I32, n))
-
-    def flag(m: Matrix) -> Any:
-        return _constant(module, ir.Constant(ir.IntType(8), ord("T" if m.transposed else "N")))
-
-    builder.call(
-        function,
-        [
-            flag(b), flag(a), number(b.columns), number(a.rows), number(a.columns),
-            _constant(module, ir.Constant(kind, 1.0)),
-            b.view.pointer, number(b.stride), a.view.pointer, number(a.stride),
-            _constant(module, ir.Constant(kind, 0.0)),
-            out.pointer, number(max(1, b.columns)),
-        ],
-    )  # fmt: skip
-
-
-def _declare(module: ir.Module, symbol: str, arity: int) -> Any:
-    from adjoint.codegen.blas_symbols import blas
-
-    found = module.globals.get(symbol)
-    if found is None:
-        blas(symbol.partition(".")[2])
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * arity)
-        found = ir.Function(module, signature, symbol)
-    return found
-
-
-def _constant(module: ir.Module, value: Any) -> Any:
-    """A constant in memory: Fortran routines take every argument by reference."""
-    name = f"constant.{value.type}.{value.constant}"
-    found = module.globals.get(name)
-    if found is None:
-        found = ir.GlobalVariable(module, value.type, name)
-        found.initializer = value
-        found.global_constant = True
-        found.linkage = "internal"
-    return found
+def _emit(
+    calls: Calls, name: Routine, left: Any, right: Any, target: Matrix, flipped: bool
+) -> None:
+    if name == "gemv":
+        a, x = (left, right) if isinstance(left, Matrix) else (right, left)
+        calls.gemv(a, x, Vector(target.pointer, 1))
+        return
+    if flipped:
+        left, right = right.flipped, left.flipped  # (A B)ᵀ = Bᵀ Aᵀ
+    if name == "gemm":
+        calls.gemm(left, right, target)
+        return
+    if name == "syrk":
+        calls.syrk(left, target)
+    else:
+        calls.lower_gemm(left, right, target, BLOCK)
+    calls.mirror(target)

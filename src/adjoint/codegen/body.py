@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.elements import I32, I64, cast, emitter, literal
+from adjoint.codegen.elements import I64, cast, emitter, literal
+from adjoint.codegen.faults import note
 from adjoint.codegen.loopnest import Index, View, contiguous_strides
 from adjoint.codegen.patterns import advanced_axes, loop_letters, terms_of
 from adjoint.codegen.program import Op
@@ -222,8 +223,7 @@ class Body:
         size = ir.Constant(I64, extent)
         wrapped = b.select(b.icmp_signed("<", raw, ZERO), b.add(raw, size), raw)
         inside = b.icmp_unsigned("<", wrapped, size)
-        flag = b.load(self.fault, typ=I32)
-        b.store(b.or_(flag, b.zext(b.not_(inside), I32)), self.fault)
+        note(b, self.fault, b.not_(inside))
         return b.select(inside, wrapped, ZERO)
 
 

@@ -98,57 +98,85 @@ def _truncated(builder: Any, value: Any, kind: Any) -> Any:
     )
 
 
-def loop_dtypes(op: Op) -> tuple[np.dtype[Any], ...] | None:
-    """The dtypes in which NumPy's ufunc computes this operation, or None if loops cannot."""
-    ufunc = getattr(op.primitive, "ufunc", None)
-    if not isinstance(ufunc, np.ufunc):
-        return (op.dtype,) * len(op.inputs)
-    return _resolved(ufunc, tuple(map(_promotes, op.inputs)))
+def emitter(op: Op, calls: bool = False) -> Emit | None:
+    """What emits one element of this elementwise operation; None if it is left to NumPy.
+
+    With ``calls``, functions of many instructions are called rather than inlined.
+    """
+    operands = tuple([(i.dtype, is_weak(i)) for i in op.inputs])
+    if _is_cube(op):
+        source, dtype = op.inputs[0].dtype, op.dtype
+        return lambda b, x, _: _cube(b, cast(b, x, source, dtype))
+    return _emitter(op.kind, op.primitive, op.dtype, operands, calls)
+
+
+def _cube(builder: Any, x: Any) -> Any:
+    return builder.fmul(builder.fmul(x, x), x)
+
+
+def _is_cube(op: Op) -> bool:
+    """Whether an operation is x³ in floats: two products are within 2 ulp of it for every x."""
+    if (
+        op.kind != "power"
+        or op.dtype.kind != "f"
+        or not NATIVE_DTYPES.issuperset(i.dtype for i in op.inputs)
+    ):
+        return False
+    return op.inputs[1].kind == "literal" and bool(op.inputs[1].value == 3)
+
+
+def is_weak(op: Op) -> bool:
+    """Whether this is a Python number, which takes the dtype of what it is combined with."""
+    return bool((op.kind == "literal" and op.params["weak"]) or (op.kind == "input" and op.value))
+
+
+Operands = tuple[tuple[np.dtype[Any], bool], ...]
+"""The dtypes of operands, and whether they are Python numbers."""
 
 
 @functools.lru_cache(maxsize=4096)
-def _resolved(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ...] | None:
+def _emitter(
+    kind: str, primitive: Any, dtype: np.dtype[Any], operands: Operands, calls: bool
+) -> Emit | None:
+    if not operands or not NATIVE_DTYPES.issuperset((dtype, *(d for d, _ in operands))):
+        return None
+    if kind == "where":
+        return _emit_where
+    if kind == "convert":
+        return _emit_convert
+    dtypes = _loop_dtypes(getattr(primitive, "ufunc", None), dtype, operands)
+    if dtypes is None or len(set(dtypes)) > 1 or dtypes[0] not in NATIVE_DTYPES:
+        return None
+    return _emit_ufunc(_RENAMED.get(kind, kind), dtypes[0], [d for d, _ in operands], calls)
+
+
+def _loop_dtypes(
+    ufunc: Any, dtype: np.dtype[Any], operands: Operands
+) -> tuple[np.dtype[Any], ...] | None:
+    """The dtypes in which NumPy's ufunc computes an operation, or None if loops cannot."""
+    if not isinstance(ufunc, np.ufunc):
+        return (dtype,) * len(operands)
+    python = {"f": float, "i": int, "b": bool}
+    kinds = [python[d.kind] if weak else d for d, weak in operands]
     try:
         return tuple(ufunc.resolve_dtypes((*kinds, None)))[: len(kinds)]
     except TypeError:
         return None
 
 
-def _promotes(op: Op) -> Any:
-    weak = (op.kind == "literal" and op.params["weak"]) or (op.kind == "input" and op.value)
-    return {"f": float, "i": int, "b": bool}[op.dtype.kind] if weak else op.dtype
-
-
-def emitter(op: Op, calls: bool = False) -> Emit | None:
-    """What emits one element of this elementwise operation; None if it is left to NumPy.
-
-    With ``calls``, functions of many instructions are called rather than inlined.
-    """
-    known = op.dtype in NATIVE_DTYPES and all(i.dtype in NATIVE_DTYPES for i in op.inputs)
-    if not known or not op.inputs:
-        return None
-    if op.kind == "where":
-        return _emit_where
-    if op.kind == "convert":
-        return _emit_convert
-    dtypes = loop_dtypes(op)
-    if dtypes is None or any(d not in NATIVE_DTYPES for d in dtypes):
-        return None
-    return _emit_ufunc(op, dtypes, calls)
-
-
-def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
-    name = _RENAMED.get(op.kind, op.kind)
-    if calls and dtypes[0].kind == "f" and is_dear(name):
+def _emit_ufunc(
+    name: str, dtype: np.dtype[Any], given: list[np.dtype[Any]], calls: bool
+) -> Emit | None:
+    if calls and dtype.kind == "f" and is_dear(name):
         body: Emit | None = lambda b, *values: call_scalar(b, name, *values)  # noqa: E731
     else:
-        body = _float_body(name) if dtypes[0].kind == "f" else _integer_body(name, dtypes[0])
-    if body is None or len(set(dtypes)) > 1:
-        return None
+        body = _float_body(name) if dtype.kind == "f" else _integer_body(name, dtype)
+    if body is None or all(d == dtype for d in given):
+        return body
 
     def emit(builder: Any, *values: Any) -> Any:
-        pairs = zip(values, op.inputs, dtypes, strict=True)
-        return body(builder, *(cast(builder, v, i.dtype, d) for v, i, d in pairs))
+        pairs = zip(values, given, strict=True)
+        return body(builder, *(cast(builder, v, d, dtype) for v, d in pairs))
 
     return emit
 

@@ -11,14 +11,18 @@ Then operations that two loops compute again are stored instead, and the pass is
 
 from __future__ import annotations
 
+import numpy as np
+
+from adjoint.codegen.lapack.table import lapack_call
 from adjoint.codegen.patterns import (
     classify,
-    contraction_of,
+    is_large_delta,
     iteration_shape,
     reads_same_index,
 )
+from adjoint.codegen.products import contraction_of, in_need_of_a_copy, matrix_of_gemv
 from adjoint.codegen.program import Op, Program, consumers
-from adjoint.codegen.steps import Group, Loop, Product, Step, Write
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import storage_root
 from adjoint.codegen.support import is_dear
 
@@ -28,6 +32,10 @@ LARGE_GROUP = 200
 DEAR_WEIGHT = 10
 """For how many operations a function of dozens of instructions counts in a loop."""
 
+_ALWAYS_STORED = frozenset(
+    ("sum", "loop contraction", "product", "routine", "write", "control", "part")
+)
+
 
 class Schedule:
     """The steps of a program, and which operations are stored."""
@@ -36,6 +44,11 @@ class Schedule:
         self.program = program
         self.users = consumers(program.ops)
         self.class_of = {op: classify(op) for op in program.ops}
+        # Elsewhere a delta is a view: its zeros are never in memory.
+        views = (op for op in program.outputs if self.class_of[op] == "view")
+        self.class_of |= dict.fromkeys(filter(is_large_delta, views), "write")
+        self.written = [self._with_memory_of(op) for op in program.outputs]
+        self._share_matrices()
         self.stored = self._must_store()
         self.steps: list[Step] = []
         self.step_of: dict[Op, int] = {}
@@ -78,16 +91,44 @@ class Schedule:
         }  # fmt: skip
         return number > 0
 
+    def _share_matrices(self) -> None:
+        """Products of one matrix with several vectors are loops: one loop reads it once for all.
+
+        Those with as many contractions before them do not wait for each other.
+        """
+        if list(self.class_of.values()).count("product") < 2:
+            return
+        depth: dict[Op, int] = {}
+        shared: dict[tuple[Op, int], list[Op]] = {}
+        for op in self.program.ops:
+            depth[op] = max((depth[i] for i in op.inputs), default=0)
+            if self.class_of[op] in ("product", "loop contraction", "sum", "control"):
+                depth[op] += 1
+            if self.class_of[op] == "product" and (matrix := matrix_of_gemv(op)) is not None:
+                shared.setdefault((matrix, depth[op]), []).append(op)
+        for found in shared.values():
+            if len(found) > 1:
+                self.class_of.update(dict.fromkeys(found, "loop contraction"))
+
+    def _with_memory_of(self, result: Op) -> Op:
+        """The operation that is computed in a result's memory: what differs from it in axes of
+        length 1 has the same elements in the same order."""
+        op = result
+        while op.kind == "reshape" and self.class_of[op] == "view":
+            op = op.inputs[0]
+        computed = self.class_of[op] in ("element", "sum", "loop contraction", "product", "write")
+        return op if computed else result
+
     # -- what has to be in memory -------------------------------------------------------------
 
     def _must_store(self) -> set[Op]:
         program = self.program
-        stored = set(program.outputs) | {op for op, _ in program.guards}
+        stored = set(self.written) | {op for op, _ in program.guards}
         for op in program.ops:
             kind = self.class_of[op]
-            if kind in ("sum", "loop contraction", "product", "write", "control", "part"):
+            if kind in _ALWAYS_STORED:
                 stored.add(op)
-            if kind == "product":
+            if kind in ("product", "routine"):
                 stored.update(map(storage_root, op.inputs))
             if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
                 stored.update(op.inputs)
@@ -98,7 +139,23 @@ class Schedule:
                 # A value that a larger loop broadcasts is computed once, before that loop.
                 if i.size < _size(shape) and self._costs(i):
                     stored.add(i)
-        return {op for op in stored if self.class_of[op] != "leaf"}
+        stored = {op for op in stored if self.class_of[op] != "leaf"}
+        self._add_copies(stored)
+        return stored
+
+    def _add_copies(self, stored: set[Op]) -> None:
+        """What BLAS cannot read where it is becomes an array of its own."""
+        products = [op for op in self.program.ops if self.class_of[op] == "product"]
+        more = True
+        while more:  # a copy changes the strides of the views of it
+            more = False
+            for op in products:
+                plan = contraction_of(op)
+                assert plan is not None
+                new = {i for i in in_need_of_a_copy(op, plan, stored)
+                       if i not in stored and self.class_of[i] != "leaf"}  # fmt: skip
+                stored |= new
+                more = more or bool(new)
 
     def _costs(self, op: Op) -> bool:
         return self.class_of[op] in ("element", "sum", "loop contraction")
@@ -162,12 +219,18 @@ class Schedule:
                 self._append(op, Write(op))
             elif kind == "control":
                 self._append(op, Loop(op))
+            elif kind == "routine":
+                self._append(op, Routine(op, lapack_call(op, self.results(op))))
             elif kind == "part":
                 self.step_of[op] = self.step_of[op.inputs[0]]
             elif kind == "host":
                 raise AssertionError(f"{op} has no lowering")
             else:
                 self._place(op)
+
+    def results(self, op: Op) -> list[Op]:
+        """The results of an operation that are used, as operations of their own."""
+        return self.users[op] if op.dtype == np.object_ else [op]
 
     def _append(self, op: Op, step: Step) -> None:
         self.step_of[op] = len(self.steps)

@@ -1,5 +1,7 @@
 """A schedule as one LLVM function: ``i32 kernel(ptr inputs, ptr outputs, ptr arena)``.
 
+The body of a loop or branch has one pointer per input and output in place of the two tables.
+
 Each loop nest is a function of its own whose pointers are marked ``noalias``: that is how LLVM
 learns that the arrays do not overlap and turns the loop into SIMD without checks.
 """
@@ -12,23 +14,31 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen import memory
-from adjoint.codegen.blas import emit_product, fits
+from adjoint.codegen.blas import emit_product
 from adjoint.codegen.body import Body
-from adjoint.codegen.control import Control, layout, programs
+from adjoint.codegen.builder import Builder
+from adjoint.codegen.control import layout, programs
+from adjoint.codegen.control_loops import Control
 from adjoint.codegen.elements import I32, I64, cast, literal, memory_type
+from adjoint.codegen.faults import can_fault, note
 from adjoint.codegen.fusion import Schedule
-from adjoint.codegen.loopnest import POINTER, View, advanced, nest, slot, whole
+from adjoint.codegen.lapack.call import Site
+from adjoint.codegen.lapack.factor import Factored, share_factors
+from adjoint.codegen.loopnest import POINTER, View, advanced, frame_bytes, nest, slot, whole
 from adjoint.codegen.outline import outline
-from adjoint.codegen.program import Op, Program
+from adjoint.codegen.products import fits
+from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.codegen.reverse_loops import Sweep
 from adjoint.codegen.step_loops import volume
-from adjoint.codegen.steps import Group, Loop, Product, Step, Write
+from adjoint.codegen.steps import Group, Loop, Product, Routine, Step, Write
 from adjoint.codegen.strided import strided_view
 from adjoint.codegen.support import is_dear, provide
 from adjoint.codegen.threads import WORTH, WORTH_IF_ASKED, available
 from adjoint.codegen.vector_math import SCALAR_FUNCTIONS, prepare
 
-FAULT_INDEX = -1
-"""The code of a kernel that met an index outside its array; guards return 1, 2, …"""
+FAULT = -1
+"""The code of a kernel that met what it leaves to evaluation: an index outside its array, a matrix
+without an inverse, a derivative that does not exist.  Guards return 1, 2, …"""
 
 
 MANY_DEAR = 24
@@ -39,6 +49,9 @@ MANY_DEAR_IN_LOOPS = 120
 
 
 _NUMBER_BYTES = 8
+
+_LOCAL_BYTES = 64
+_MOST_IN_FRAME = 100
 
 
 class Kernel:
@@ -57,6 +70,7 @@ class Kernel:
         self.schedule = Schedule(program)
         self.name = name
         self.module = ir.Module(name) if module is None else module
+        self.is_body = module is not None
         if module is None:
             # Without loops no vector variants are needed, and repairs are branches.
             loops = any(volume(s) > 1 for s in self.schedule.steps)
@@ -72,9 +86,28 @@ class Kernel:
         self.threads_of: dict[int, int] = {}
         self._emit()
         if module is None:
+            self.can_fail = bool(program.guards) or any(map(can_fault, self.module.functions))
             provide(self.module.globals)
         else:
+            # Operands and results of a body do not overlap, and nothing else reaches them.
             self.function.linkage = "internal"
+            for argument in self.function.args:
+                argument.add_attribute("noalias")
+
+    def forget_ir(self) -> None:
+        """Drops what only emitting needed, once the module has been compiled: an object for every
+        instruction, in cycles that would keep the garbage collector busy."""
+        for function in self.module.functions:
+            for block in function.blocks:
+                block.instructions.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("module", "function", "builder", "views", "scalars", "fault"):
+            delattr(self, name)
+        for kernels in self.inner.values():
+            for kernel in kernels:
+                kernel._forget()
 
     def _build_inner(self) -> dict[Op, list[Kernel]]:
         """Kernels of the bodies of loops and branches."""
@@ -89,19 +122,22 @@ class Kernel:
 
     # -- memory ---------------------------------------------------------------------------------
 
-    def _plan_memory(self) -> tuple[dict[Op, int], int]:
+    def _plan_memory(self) -> tuple[dict[Any, int], int]:
         schedule = self.schedule
+        self.factors = share_factors(
+            (k, step.call) for k, step in enumerate(schedule.steps) if isinstance(step, Routine)
+        )
         last: dict[Op, int] = dict(schedule.step_of)
         for number, step in enumerate(schedule.steps):
             for op in self.touched(step):
                 last[op] = max(last.get(op, 0), number)
-        outputs = set(self.program.outputs)
+        outputs = set(schedule.written)
         # Numbers that cross from one part of a long program to another share one block, so that
         # the parts need one pointer and not hundreds.
         numbers = [op for op in schedule.chunk if op in last and op.size == 1 and op not in outputs]
         self.number_base = numbers[0] if numbers else None
         self.number_place = {op: _NUMBER_BYTES * i for i, op in enumerate(numbers)}
-        lives = {
+        lives: dict[Any, memory.Life] = {
             op: memory.Life(op.size * op.dtype.itemsize, first, last[op])
             for op, first in schedule.step_of.items()
             if op not in outputs and op not in self.number_place
@@ -109,6 +145,11 @@ class Kernel:
         for op, plan in self.layouts.items():
             number = schedule.step_of[op]
             lives[op] = memory.Life(plan.size, number, number)
+        for number, step in enumerate(schedule.steps):
+            if isinstance(step, Routine):
+                lives[step.call] = memory.Life(step.call.size, number, number)
+        for factor, (begin, end) in self.factors.items():
+            lives[factor] = memory.Life(factor.size, begin, end)
         if self.number_base is not None:
             size = _NUMBER_BYTES * len(numbers)
             lives[self.number_base] = memory.Life(size, 0, len(schedule.steps))
@@ -118,7 +159,7 @@ class Kernel:
     def touched(self, step: Step) -> list[Op]:
         """Every stored operation or leaf that a step reads or writes."""
         roots = step.roots if isinstance(step, Group) else [step.op]
-        written = self.schedule.users[step.op] if isinstance(step, Loop) else roots
+        written = roots if isinstance(step, Group) else self.schedule.results(step.op)
         found: dict[Op, None] = dict.fromkeys(written)
         stack = [i for r in roots for i in r.inputs]
         seen: set[Op] = set()
@@ -136,10 +177,13 @@ class Kernel:
     # -- the main function ----------------------------------------------------------------------
 
     def _emit(self) -> None:
-        signature = ir.FunctionType(I32, [POINTER] * 3)
+        program = self.program
+        given, made = len(program.inputs), len(program.outputs)
+        signature = ir.FunctionType(I32, [POINTER] * (given + made + 1 if self.is_body else 3))
         self.function = ir.Function(self.module, signature, self.name)
-        builder = self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        inputs, outputs, arena = self.function.args
+        builder = self.builder = Builder(self.function.append_basic_block("entry"))
+        self.arguments = self.function.args
+        arena = self.arguments[-1]
         self.calls = self._choose_calls()
         self.fault = builder.alloca(I32, name="fault")
         self.fault.type = POINTER
@@ -148,13 +192,20 @@ class Kernel:
         for op in self.program.inputs:
             index = op.params["index"]
             if op in self.schedule.class_of:
-                self.views[op] = whole(slot(builder, inputs, index), op)
+                self.views[op] = whole(self._argument(0, index), op)
         self._read_captured()
-        for number, op in enumerate(self.program.outputs):
+        for number, op in enumerate(self.schedule.written):
             if op not in self.views and op.kind != "literal":
-                self.views[op] = whole(slot(builder, outputs, number), op)
+                self.views[op] = whole(self._argument(1, number), op)
+        self.workspaces: dict[Any, Any] = {}
+        in_frame = self._in_frame()
         for op, offset in self.offsets.items():
-            self.views[op] = whole(advanced(builder, arena, offset), op)
+            if op in in_frame:
+                self.views[op] = whole(frame_bytes(builder, _LOCAL_BYTES), op)
+            elif isinstance(op, Op):
+                self.views[op] = whole(advanced(builder, arena, offset), op)
+            else:
+                self.workspaces[op] = advanced(builder, arena, offset)
         for op, place in self.number_place.items():
             assert self.number_base is not None
             base = self.views[self.number_base].pointer
@@ -167,13 +218,33 @@ class Kernel:
                 self._emit_guard(op, expected, position)  # a decision on an input itself
         for number, step in enumerate(self.schedule.steps):
             self._emit_step(number, step)
-        self._copy_outputs(outputs)
+        self._copy_outputs()
         code = builder.select(
             builder.icmp_signed("==", builder.load(self.fault, typ=I32), ir.Constant(I32, 0)),
             ir.Constant(I32, 0),
-            ir.Constant(I32, FAULT_INDEX),
+            ir.Constant(I32, FAULT),
         )
         builder.ret(code)
+
+    def _argument(self, kind: int, number: int) -> Any:
+        """A pointer to an input (kind 0) or output (1): from a table, or an argument of a body."""
+        if self.is_body:
+            return self.arguments[kind * len(self.program.inputs) + number]
+        return slot(self.builder, self.arguments[kind], number)
+
+    def _in_frame(self) -> set[Op]:
+        """Small intermediate values of a body, kept where LLVM can make registers of them."""
+        if not self.is_body:
+            return set()
+        small = [
+            op
+            for op in self.offsets
+            if isinstance(op, Op)
+            and op not in self.layouts
+            and op is not self.number_base
+            and op.size * op.dtype.itemsize <= _LOCAL_BYTES
+        ]
+        return set(small[:_MOST_IN_FRAME])
 
     def _read_captured(self) -> None:
         """Arrays that the function closes over: their addresses are in a table outside."""
@@ -198,6 +269,8 @@ class Kernel:
             self._emit_blas(step)
         elif isinstance(step, Loop):
             self._emit_loop(step.op)
+        elif isinstance(step, Routine):
+            self._emit_routine(step)
         elif isinstance(step, Write):
             outline(self, step)
         elif step.shape == () and not step.chunk:
@@ -213,7 +286,8 @@ class Kernel:
         results: list[Any] = [None] * count
         for part in self.schedule.users[op]:
             results[part.params["index"]] = strided_view(self.builder, part, self.views).pointer
-        Control(
+        emission = Sweep if op.kind == "while_pullback" else Control
+        emission(
             self.builder,
             op,
             [self._pointer(i, op) for i in op.inputs],
@@ -236,7 +310,7 @@ class Kernel:
             return target.pointer
         if op.kind != "literal":
             return strided_view(self.builder, op, self.views).pointer
-        place = self.builder.alloca(memory_type(op.dtype))
+        place = frame_bytes(self.builder, op.dtype.itemsize)
         value = ir.Constant(memory_type(op.dtype), literal(op.value, op.dtype).constant)
         self.builder.store(value, place)
         return place
@@ -257,6 +331,10 @@ class Kernel:
         view = self.views[op]
         index = (ir.Constant(I64, 0),) * len(op.shape)
         value = self.scalars.element(op, ()) if op.shape == () else view.load(b, index)
+        if expected is EVALUATE:
+            # Noted only: if a later guard fails, the call belongs to another path.
+            note(b, self.fault, value)
+            return
         if isinstance(expected, bool | np.bool_):
             value, wanted = (
                 cast(b, value, op.dtype, np.dtype(np.bool_)),
@@ -277,20 +355,30 @@ class Kernel:
         b.ret(ir.Constant(I32, position + 1))
         b.position_at_end(stay)
 
-    def _copy_outputs(self, outputs: Any) -> None:
+    def _copy_outputs(self) -> None:
         """Results that are inputs, constants, or a result already written elsewhere."""
         written: set[Op] = set()
         for number, op in enumerate(self.program.outputs):
-            own = op in self.schedule.step_of and op not in written
-            written.add(op)
+            result = self.schedule.written[number]
+            own = result in self.schedule.step_of and result not in written
+            written.add(result)
             if own:
                 continue
-            target = whole(slot(self.builder, outputs, number), op)
+            target = whole(self._argument(1, number), op)
             if op.size == 0:
                 continue
             with nest(self.builder, op.shape) as index:
                 body = Body(self.builder, self.views)
                 target.store(self.builder, index, body.element(op, index))
+
+    def _emit_routine(self, step: Routine) -> None:
+        call, count = step.call, len(step.call.wanted)
+        results: list[View | None] = [None] * count
+        for op in self.schedule.results(step.op):
+            results[op.params["index"] if count > 1 else 0] = self.views[op]
+        operands = [strided_view(self.builder, i, self.views) for i in step.op.inputs]
+        shared = self.workspaces[call.factor] if isinstance(call, Factored) else None
+        call.emit(Site(self.builder, operands, results, self.workspaces[call], shared, self.fault))
 
     def _emit_blas(self, step: Product) -> None:
         a, b = (strided_view(self.builder, i, self.views) for i in step.op.inputs)

@@ -13,6 +13,7 @@ is bound at link time, so object code may be kept on disk and loaded by another 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import functools
 import hashlib
 import itertools
@@ -389,6 +390,12 @@ def fingerprint() -> str:
     session = _session()
     version = f"{llvm.llvm_version_info} {llvmlite.__version__}"
     return f"llvm {version} | {session.triple} | {session.cpu} | {session.features}"
+
+
+def keep_forever(thing: object) -> None:
+    """Never free an object, nor unload the code whose anchor it is, not even at exit."""
+    for kept in (thing, _session().engine):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
 
 def when_unloaded(anchor: NDArray[Any], action: Callable[..., object], *arguments: object) -> None:

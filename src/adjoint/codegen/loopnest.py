@@ -14,6 +14,8 @@ from adjoint.codegen.program import Op
 
 POINTER = ir.PointerType()
 
+_FRAME_ALIGNMENT = 16
+
 Index = tuple[Any, ...]
 """One LLVM integer per axis."""
 
@@ -57,14 +59,14 @@ class View:
         )
 
     def load(self, builder: Any, index: Index) -> Any:
-        value = builder.load(self.address(builder, index), typ=memory_type(self.dtype))
-        value.align = self.dtype.itemsize
+        place, kind = self.address(builder, index), memory_type(self.dtype)
+        value = builder.load(place, align=self.dtype.itemsize, typ=kind)
         return builder.trunc(value, I1) if self.dtype == np.bool_ else value
 
     def store(self, builder: Any, index: Index, value: Any) -> None:
         if self.dtype == np.bool_:
             value = builder.zext(value, memory_type(self.dtype))
-        builder.store(value, self.address(builder, index)).align = self.dtype.itemsize
+        builder.store(value, self.address(builder, index), align=self.dtype.itemsize)
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
@@ -141,6 +143,15 @@ def slot(builder: Any, table: Any, number: int) -> Any:
 def advanced(builder: Any, pointer: Any, offset: int) -> Any:
     """A pointer some bytes further."""
     return builder.gep(pointer, [ir.Constant(I64, offset)], source_etype=I8)
+
+
+def frame_bytes(builder: Any, count: int) -> Any:
+    """Memory in the function's own frame, taken once however often the place is passed."""
+    with builder.goto_entry_block():
+        place = builder.alloca(ir.ArrayType(I8, count))
+        place.align = _FRAME_ALIGNMENT
+        place.type = POINTER
+    return place
 
 
 def whole(pointer: Any, op: Op) -> View:

@@ -25,6 +25,8 @@ _INEXACT = [np.dtype(kind) for kind in ("float32", "float64", "complex64", "comp
 SCALAR_DTYPES: tuple[np.dtype[Any], ...] = (_BOOL, *_INTEGERS, *_INEXACT)
 
 C_CONTIGUOUS_AND_ALIGNED = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+WRITEABLE = 0x0400  # NPY_ARRAY_WRITEABLE
+OWNDATA = 0x0004  # NPY_ARRAY_OWNDATA
 
 _PYTHON_FUNCTIONS = (
     "Py_IncRef",
@@ -45,6 +47,7 @@ _PYTHON_FUNCTIONS = (
 )
 _NEW_FROM_DESCR = 94  # places in NumPy's table of C functions, fixed by its ABI
 _ARRAY_TYPE = 2
+_GET_HANDLER = 305
 _TP_ALLOC = 47  # a slot number of CPython's stable ABI
 _HEADER = object.__basicsize__
 _WORD = ctypes.sizeof(ctypes.c_void_p)
@@ -76,6 +79,7 @@ class NativeAbi:
     array_data: int
     array_ndim: int
     array_shape: int
+    array_strides: int
     array_descr: int
     array_flags: int
     symbols: Mapping[str, int]
@@ -182,7 +186,9 @@ def _check_arrays() -> None:
         _require(tuple(fields.strides[: array.ndim]) == array.strides, "strides differ")
         wanted = array.flags.c_contiguous and array.flags.aligned
         has = fields.flags & C_CONTIGUOUS_AND_ALIGNED == C_CONTIGUOUS_AND_ALIGNED
-        _require(has == wanted, "an array's flags mean something else")
+        right = array.flags.writeable == bool(fields.flags & WRITEABLE)
+        right &= array.flags.owndata == bool(fields.flags & OWNDATA)
+        _require(has == wanted and right, "an array's flags mean something else")
 
 
 def _python(name: str) -> int:
@@ -254,10 +260,32 @@ def _probe() -> NativeAbi | str:
         array_data=_ArrayFields.data.offset,
         array_ndim=_ArrayFields.nd.offset,
         array_shape=_ArrayFields.dimensions.offset,
+        array_strides=_ArrayFields.strides.offset,
         array_descr=_ArrayFields.descr.offset,
         array_flags=_ArrayFields.flags.offset,
         symbols=symbols,
     )
+
+
+@functools.lru_cache(maxsize=1)
+def memory_handler_offset() -> int | None:
+    """Where an array that owns its data keeps who is to free it (NEP 49); None if not found.
+
+    >>> memory_handler_offset() > native_abi().array_flags
+    True
+    """
+    if why_not_native() is not None:
+        return None
+    get = ctypes.PYFUNCTYPE(ctypes.py_object)(_numpy_table()[_GET_HANDLER])
+    handler = id(get())
+    offset = ctypes.sizeof(_ArrayFields) + 2 * _WORD  # after weak references and buffers
+    if np.ndarray.__basicsize__ < offset + _WORD:
+        return None
+    owner = np.zeros(3)
+    for array, wanted in ((owner, handler), (owner[1:], 0), (np.zeros((2, 2), "f4"), handler)):
+        if _word_at(id(array) + offset) != wanted:
+            return None
+    return offset
 
 
 def why_not_native() -> str | None:

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from adjoint.codegen import llvm_session
+from adjoint.codegen import llvm_session, vector_math
 from adjoint.codegen.llvm_session import fingerprint
 from adjoint.codegen.numpy_abi import native_abi, why_not_native
 from adjoint.version import VERSION
@@ -59,11 +59,12 @@ def key_of(*parts: object) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _recipe() -> str:
-    """A digest of the module that turns IR into code, for those who change it."""
-    source = llvm_session.__file__ or ""
-    with contextlib.suppress(OSError):
-        return hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    return ""
+    """A digest of the modules that turn IR into code, for those who change them."""
+    digest = hashlib.sha256()
+    for module in (llvm_session, vector_math):
+        with contextlib.suppress(OSError):
+            digest.update(Path(module.__file__ or "").read_bytes())
+    return digest.hexdigest()
 
 
 def load(key: str) -> tuple[bytes, tuple[str, ...]] | None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
+from adjoint.codegen.builder import Builder
 from adjoint.codegen.elements import I32, I64, literal
+from adjoint.codegen.faults import can_fault, note
 from adjoint.codegen.folds import folding
 from adjoint.codegen.fusion import DEAR_WEIGHT
 from adjoint.codegen.loopnest import moved, nest
@@ -53,7 +55,7 @@ def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
     function.attributes = Attributes(_LOOP_ATTRIBUTES)
     if isinstance(step, Group) and step.chunk:
         function.attributes.add("noinline")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    builder = Builder(function.append_basic_block("entry"))
     pointers, bounds = function.args[: len(roots) + 1], function.args[len(roots) + 1 :]
     for argument in pointers:
         argument.add_attribute("noalias")
@@ -110,8 +112,8 @@ def _call_in_parts(
             for value in values[1:]:
                 total = fold.add(b, total, value)
             kernel.views[op].store(b, (), total)
-    for slot in call.slots[-1]:
-        b.store(b.or_(b.load(kernel.fault, typ=I32), b.load(slot, typ=I32)), kernel.fault)
+    for slot in call.slots[-1] if can_fault(function) else ():
+        note(b, kernel.fault, b.load(slot, typ=I32))
 
 
 def _memory_of(kernel: Kernel, op: Op) -> Op:

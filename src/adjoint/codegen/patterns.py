@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.contractions import SMALL_PRODUCT
+from adjoint.codegen.axes import unit_axes_only
+from adjoint.codegen.contractions import LARGE_COLUMNS, LARGE_MATRIX, SMALL_PRODUCT
 from adjoint.codegen.control import CONTROL, has_native_form
 from adjoint.codegen.elements import NATIVE_DTYPES, emitter
+from adjoint.codegen.lapack.table import covers
+from adjoint.codegen.products import Contraction, contraction_of, in_need_of_a_copy
 from adjoint.codegen.program import Op
+from adjoint.codegen.strided import layout, storage_root
 from adjoint.primitives.contraction import letter, parse
 from adjoint.primitives.indexing import HOLE
 
@@ -19,18 +23,6 @@ REDUCTIONS = frozenset(("max", "min", "prod", "any", "all", "count_nonzero"))
 
 SCANS = frozenset(("cumsum", "cumprod", "cummax", "cummin", "argmax", "argmin"))
 """What goes along one axis in order."""
-
-
-@dataclass
-class Contraction:
-    """The indices of a two-operand contraction: of both and the result, of one operand and the
-    result, and summed."""
-
-    batch: str
-    left: str
-    right: str
-    summed: str
-    extents: dict[str, int]
 
 
 def terms_of(op: Op) -> tuple[tuple[str, ...], str]:
@@ -46,8 +38,8 @@ def is_contraction(op: Op) -> bool:
     return op.kind == "einsum" or op.kind in REDUCTIONS
 
 
-def extents_of(op: Op) -> dict[str, int]:
-    """The extent of every index of a contraction."""
+def op_extents(op: Op) -> dict[str, int]:
+    """The extent of every index of a contraction or reduction."""
     terms, _ = terms_of(op)
     extents = dict(op.params.get("sizes", ()))
     for term, i in zip(terms, op.inputs, strict=True):
@@ -57,7 +49,7 @@ def extents_of(op: Op) -> dict[str, int]:
 
 def classify(op: Op) -> str:
     """One of leaf, element, view, storage view, gather, sum, loop contraction, product, write,
-    control, part (a result of a control operation), host."""
+    routine, control, part (a result of an operation that has several), host."""
     if op.role is None:
         op.role = _role(op)
     return op.role
@@ -69,8 +61,10 @@ def _role(op: Op) -> str:
     if op.kind in CONTROL:
         return "control" if _native_control(op) else "host"
     if op.kind == "projection":
-        native = _native(op) and classify(op.inputs[0]) == "control"
+        native = _native(op) and classify(op.inputs[0]) in ("control", "routine")
         return "part" if native else "host"
+    if covers(op):
+        return "routine"
     if not _native(op) or not all(_native(i) for i in op.inputs):
         return "host"
     if op.kind == "einsum":
@@ -120,40 +114,45 @@ def _classify_einsum(op: Op) -> str:
         return "sum"
     if not summed:
         return "element"
-    contraction = contraction_of(op)
-    if contraction is None:
-        return "loop contraction"
-    work = int(np.prod(list(contraction.extents.values())))
-    if (
-        op.dtype.kind != "f"
-        or work <= SMALL_PRODUCT
-        or not contraction.left
-        or not contraction.right
-    ):
+    plan = contraction_of(op)
+    if plan is None or op.dtype.kind != "f" or not _is_for_blas(op, plan):
         return "loop contraction"
     return "product"
 
 
-def contraction_of(op: Op) -> Contraction | None:
-    """The matrix product that a two-operand contraction is, if it is one."""
-    (a, b), result = parse(op.params["subscripts"])
-    if len(set(a)) != len(a) or len(set(b)) != len(b):
-        return None
-    summed = "".join(c for c in a if c in b and c not in result)
-    batch = "".join(c for c in result if c in a and c in b)
-    left = "".join(c for c in result if c in a and c not in b)
-    right = "".join(c for c in result if c in b and c not in a)
-    if not summed or set(a + b) != set(batch + left + right + summed):
-        return None
-    if result not in (batch + left + right, batch + right + left):
-        return None
-    return Contraction(batch, left, right, summed, extents_of(op))
+LARGE_DELTA = 4096
+"""Elements of a result from which on it pays to clear it and then to write what is not zero."""
+
+
+def is_large_delta(op: Op) -> bool:
+    """Whether an operation spreads an array over the diagonal of a large one."""
+    if op.kind != "einsum" or len(op.inputs) != 1 or op.size < LARGE_DELTA:
+        return False
+    (term,), result = parse(op.params["subscripts"])
+    return len(set(result)) < len(result) and len(set(term)) == len(term) <= len(set(result))
+
+
+def _is_for_blas(op: Op, plan: Contraction) -> bool:
+    """Whether BLAS does this product: others are loops, which have no call and fuse."""
+    if plan.left and plan.right:
+        return plan.count("".join(plan.extents)) > SMALL_PRODUCT
+    if not plan.left and not plan.right:
+        return False  # the loop of a dot product reads as fast as ddot, and joins others
+    matrix = op.inputs[0 if plan.left else 1]
+    if classify(storage_root(matrix)) not in _IN_MEMORY or in_need_of_a_copy(op, plan):
+        return False  # computed in the loop and never stored, or read once there and not copied
+    least = LARGE_MATRIX if layout(matrix, ()).strides[-1] == 1 else LARGE_COLUMNS
+    return plan.count(plan.left + plan.right + plan.summed) >= least
+
+
+_IN_MEMORY = frozenset(("leaf", "sum", "loop contraction", "product", "write", "control", "part"))
+"""What is stored whoever reads it."""
 
 
 def iteration_shape(op: Op) -> tuple[int, ...]:
     """The extents of the loops that compute an operation."""
     if is_contraction(op):
-        return tuple(extents_of(op)[c] for c in loop_letters(op))
+        return tuple(op_extents(op)[c] for c in loop_letters(op))
     return op.shape
 
 
@@ -187,11 +186,6 @@ def reads_same_index(op: Op, operand: Op, shape: tuple[int, ...]) -> bool:
     if op.kind in ("reshape", "getitem"):
         return False
     return operand.shape == shape
-
-
-def unit_axes_only(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
-    """Whether a reshape only adds or drops axes of length 1."""
-    return [n for n in old if n != 1] == [n for n in new if n != 1]
 
 
 def writable_template(op: Op) -> bool:

@@ -12,12 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.codegen.contractions import stages
+from adjoint.codegen.captures import GRAPHS, live_array, plain_graph, with_captures
+from adjoint.codegen.contractions import is_product, stages
 from adjoint.codegen.identities import without_identities
+from adjoint.codegen.lapack.expansions import Expansion, expansion
+from adjoint.codegen.pairs import pair, reshaped, transposed_at_once
+from adjoint.codegen.shared_loops import share_scans
 from adjoint.errors import InternalError
-from adjoint.graph.ir import Constant, Node
+from adjoint.graph.ir import Node
 from adjoint.graph.primitive import Primitive
 from adjoint.primitives.contraction import parse
+
+EVALUATE: Any = object()
+"""In place of the value that a guard expects: where the operation is true, the call is left to
+evaluation."""
 
 _IDENTITIES = frozenset(("variable", "positive", "stop_gradient"))
 
@@ -72,12 +80,19 @@ class Program:
         self.arrays: list[Op] = []
         self.bound: list[np.ndarray[Any, Any]] = []
         self.inputs = [self._input(node, i) for i, node in enumerate(inputs)]
-        order = _ordered([*outputs, *(node for node, _ in guards)], set(inputs))
-        for node in order:
-            self._op_of[node] = self._translate(node)
+        self._refused: dict[Op, None] = {}
+        self._results_of: dict[Node, list[Op]] = {}
+        self._translate_all([*outputs, *(node for node, _ in guards)], set(inputs))
         self.outputs = [self._op_of[n] for n in outputs]
         self.guards = [(self._op_of[n], expected) for n, expected in guards]
+        self.guards += [(op, EVALUATE) for op in self._refused]
         self._drop_unused()
+        share_scans(self)
+        self._drop_unused()
+        self._write_transposed()
+        # Nodes hold the values of the traced call: large arrays that nobody needs any more.
+        self._op_of.clear()
+        self._made.clear()
 
     @classmethod
     def part(
@@ -99,6 +114,7 @@ class Program:
                 op.kind, inputs, op.params, op.shape, op.dtype,
                 primitive=op.primitive, value=op.value,
             )  # fmt: skip
+            copies[op].parts = op.parts
             if op.kind == "array":
                 made.arrays.append(copies[op])
         made.outputs = [copies[op] for op in wanted]
@@ -120,29 +136,91 @@ class Program:
         self.ops.append(op)
         return op
 
+    def add_input(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Op:
+        """One more input, after the others."""
+        op = self._after("input", (), {"index": len(self.inputs)}, shape, dtype)
+        op.value = False
+        self.inputs.append(op)
+        return op
+
+    def add_operation(self, kind: str, operands: tuple[Op, Op]) -> Op:
+        """An elementwise operation on two values of one type, after all others."""
+        return self._after(kind, operands, {}, operands[0].shape, operands[0].dtype)
+
+    def _after(
+        self,
+        kind: str,
+        inputs: tuple[Op, ...],
+        params: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> Op:
+        last = max((op.number for op in self.ops), default=-1)
+        self.ops.append(Op(kind, inputs, params, shape, dtype, last + 1))
+        return self.ops[-1]
+
     def _input(self, node: Node, index: int) -> Op:
-        op = self._new("input", (), {"index": index}, node.type.shape, node.type.dtype)
+        dtype = node.type.dtype.newbyteorder("=")
+        op = self._new("input", (), {"index": index}, node.type.shape, dtype)
         op.value = node.type.weak
         self._op_of[node] = op
         return op
 
-    def _translate(self, node: Node) -> Op:
+    def _translate_all(self, wanted: Sequence[Node], known: set[Node]) -> None:
+        for node in _ordered(wanted, known):
+            name = node.primitive.name
+            if name == "custom_derivative" and self._inline(node):
+                continue
+            inputs, params = node.inputs, node.params
+            if name in GRAPHS:
+                inputs, params = with_captures(name, inputs, params)
+                for array in inputs:
+                    if array not in self._op_of:
+                        self._op_of[array] = self._constant(array)
+            self._op_of[node] = self._translate(node, inputs, params)
+
+    def _expanded(self, formula: Expansion, inputs: tuple[Op, ...]) -> Op:
+        """The formula of a primitive, in its place."""
+        self._op_of.update(zip(formula.inputs, inputs, strict=True))
+        refused = [] if formula.refused is None else [formula.refused]
+        self._translate_all([formula.output, *refused], set(formula.inputs))
+        self._refused.update(dict.fromkeys(self._op_of[node] for node in refused))
+        return self._op_of[formula.output]
+
+    def _inline(self, node: Node) -> bool:
+        """A custom function, operation by operation if it is plain NumPy."""
+        graph = plain_graph(node)
+        if graph is None:
+            return False
+        operands = [self._op_of[n] for n in node.inputs]
+        self._op_of.update(zip(graph.inputs, operands, strict=True))
+        self._translate_all(graph.outputs, set(graph.inputs))
+        self._results_of[node] = [self._op_of[n] for n in graph.outputs]
+        return True
+
+    def _translate(self, node: Node, operands: Sequence[Node], params: Any) -> Op:
         if not node.inputs and node.primitive.name in ("constant", "variable"):
             return self._constant(node)
-        inputs = tuple(self._op_of[n] for n in node.inputs)
         name = node.primitive.name
+        if name == "projection" and node.inputs[0] in self._results_of:
+            index: int = params["index"]
+            return self._results_of[node.inputs[0]][index]
+        inputs = tuple(self._op_of[n] for n in operands)
         if name in _IDENTITIES and inputs:
             return inputs[0]
-        if name == "reshape" and inputs[0].kind == "reshape":
-            inputs = inputs[0].inputs
+        formula = expansion(node)
+        if formula is not None:
+            return self._expanded(formula, inputs)
+        if name == "reshape" or (name == "getitem" and _selects_all(node, inputs[0])):
+            return reshaped(inputs[0], node.type.shape, self._once)
         if name == "einsum" and node.type.dtype.kind in "fib":
-            inputs, params = without_identities(inputs, node.params)
+            inputs, params = without_identities(inputs, params)
             return self._contraction(node.primitive, inputs, params)
         multiple = node.primitive.multiple_results
         return self._once(
             name,
             inputs,
-            node.params,
+            params,
             () if multiple else node.type.shape,
             np.dtype(object) if multiple else node.type.dtype,
             node.primitive,
@@ -151,7 +229,7 @@ class Program:
 
     def _once(self, name: str, inputs: tuple[Op, ...], params: Any, *rest: Any) -> Op:
         """An operation, unless an equal one is there."""
-        key = (name, tuple(i.number for i in inputs), _freeze(params))
+        key = (name, tuple([i.number for i in inputs]), _freeze(params) if params else ())
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = self._new(name, inputs, params, *rest)
@@ -159,13 +237,14 @@ class Program:
 
     def _contraction(self, primitive: Primitive, inputs: tuple[Op, ...], params: Any) -> Op:
         subscripts = params["subscripts"]
-        terms, _ = parse(subscripts)
-        extents = dict(params.get("sizes", ()))
-        for term, i in zip(terms, inputs, strict=True):
-            extents.update(zip(term, i.shape, strict=True))
+        extents = extents_of(subscripts, inputs, params)
         live = list(inputs)
         for stage in stages(subscripts, extents):
             operands = tuple(live[n] for n in stage.operands)
+            operands = tuple(self._matching(o, operands) for o in operands)
+            if is_product(stage.subscripts, extents):
+                live.append(pair(operands, stage.subscripts, extents, self._once))
+                continue
             given: dict[str, Any] = {"subscripts": stage.subscripts}
             if stage.sizes:
                 given["sizes"] = stage.sizes
@@ -174,23 +253,32 @@ class Program:
             live.append(self._once("einsum", operands, given, shape, common, primitive))
         return live[-1]
 
+    def _matching(self, operand: Op, operands: tuple[Op, ...]) -> Op:
+        """A number in the dtype of what it multiplies."""
+        common = np.result_type(*(o.dtype for o in operands))
+        if operand.kind != "literal" or operand.dtype == common:
+            return operand
+        return self._literal(operand.value, common, False)
+
+    def _literal(self, number: Any, dtype: np.dtype[Any], weak: bool) -> Op:
+        key = ("literal", dtype, weak, repr(number))
+        if key not in self._made:
+            self._made[key] = self._new("literal", (), {"weak": weak}, (), dtype, value=number)
+        return self._made[key]
+
     def _constant(self, node: Node) -> Op:
         """A constant, or a variable of an inner transform that starts from a plain number."""
         value = node.value
         if value is None:
             raise InternalError(f"{node} has no value and is no input of the compiled function.")
-        held = _live(value, node.source if isinstance(node, Constant) else value)
+        held = live_array(node)
         if held is not None:
             key: Any = ("array", id(held))
             if key not in self._made:
                 self._made[key] = self._array(held)
             return self._made[key]
         number = value.item() if isinstance(value, np.ndarray | np.generic) else value
-        key = ("literal", node.type.dtype, node.type.weak, repr(number))
-        if key not in self._made:
-            weak = {"weak": node.type.weak}
-            self._made[key] = self._new("literal", (), weak, (), node.type.dtype, value=number)
-        return self._made[key]
+        return self._literal(number, node.type.dtype, node.type.weak)
 
     def _array(self, held: np.ndarray[Any, Any]) -> Op:
         dtype = held.dtype.newbyteorder("=")
@@ -204,6 +292,14 @@ class Program:
         self.bound.append(held)
         return op
 
+    def _write_transposed(self) -> None:
+        """A matrix product that only its transpose reads is written transposed at once."""
+        kept = {*self.outputs, *(op for op, _ in self.guards)}
+        other = transposed_at_once(self.ops, consumers(self.ops), kept)
+        self.outputs = [other.get(op, op) for op in self.outputs]
+        self.guards = [(other.get(op, op), expected) for op, expected in self.guards]
+        self.ops = [op for op in self.ops if op not in other]
+
     def _drop_unused(self) -> None:
         needed: set[Op] = set()
         stack = [*self.outputs, *(op for op, _ in self.guards)]
@@ -216,32 +312,28 @@ class Program:
         self.arrays = [op for op in self.arrays if op in needed]
 
 
+def extents_of(subscripts: str, inputs: Sequence[Op], params: dict[str, Any]) -> dict[str, int]:
+    """The extent of every index of a contraction."""
+    extents = dict(params.get("sizes", ()))
+    for term, i in zip(parse(subscripts)[0], inputs, strict=True):
+        extents.update(zip(term, i.shape, strict=True))
+    return extents
+
+
+def _selects_all(node: Node, x: Op) -> bool:
+    """Whether an index only adds or drops axes of length 1."""
+    whole = (None, Ellipsis, slice(None), 0, -1)
+    if not x.size or math.prod(node.type.shape) != x.size:
+        return False
+    return all(not isinstance(p, bool | np.bool_ | str) and p in whole
+               for p in node.params["template"])  # fmt: skip
+
+
 def is_addressable(array: np.ndarray[Any, Any]) -> bool:
     """Whether loops can read an array where it is."""
     size = array.dtype.itemsize
     regular = all(s % size == 0 for s in array.strides)
     return bool(array.flags.aligned and array.dtype.isnative and regular)
-
-
-def _live(value: Any, source: Any) -> Any:
-    """The array that a constant is read from at every call; None for a number.
-
-    That is the user's own array.  If the traced function has written to it since, then it is a
-    buffer of that function, and what was read from it is kept instead.
-    """
-    if not isinstance(value, np.ndarray):
-        return None
-    if isinstance(source, np.ndarray) and source.shape == value.shape:
-        same = source is value or _bytes_equal(source, value)
-        if same and (source.ndim or source.flags.writeable):
-            return source
-    return value if value.ndim else None
-
-
-def _bytes_equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    if a.dtype != b.dtype:
-        return False
-    return a.tobytes() == b.tobytes()
 
 
 def _ordered(outputs: Iterable[Node], stop: set[Node]) -> list[Node]:

@@ -9,15 +9,15 @@ from llvmlite import ir
 
 from adjoint.codegen.body import Body, named_index
 from adjoint.codegen.control import work
-from adjoint.codegen.elements import I64, cast
+from adjoint.codegen.elements import I1, I8, I64, cast
 from adjoint.codegen.folds import folding, plus, scan_loops
-from adjoint.codegen.loopnest import View, contiguous_strides, nest
+from adjoint.codegen.loopnest import POINTER, View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
     SCANS,
-    extents_of,
     is_contraction,
     loop_letters,
+    op_extents,
     terms_of,
 )
 from adjoint.codegen.program import Op
@@ -163,7 +163,7 @@ class _Total:
 
 def contraction_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None:
     """A product summed by loops, for what is too small or too odd for BLAS."""
-    extents = extents_of(op)
+    extents = op_extents(op)
     total = _Total(builder, op, views[op])
     body = Body(builder, _Except(views, [op]), fault=fault)
     with nest(builder, [extents[c] for c in loop_letters(op)]) as index:
@@ -175,6 +175,9 @@ def write_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None
     """setitem, scatter_add, concatenate and stack: one loop per part of the result."""
     target = views[op]
     before = _Except(views, [op])
+    if op.kind == "einsum":
+        _diagonal(builder, op, target, before, fault)
+        return
     if op.kind in SCANS:
         scan_loops(builder, op, target, before, fault)
         return
@@ -195,6 +198,22 @@ def write_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None
         return
     part = sliced(builder, target, template)
     _copy(builder, part, value, before, fault, add=op.kind == "scatter_add")
+
+
+def _diagonal(builder: Any, op: Op, target: View, views: Any, fault: Any) -> None:
+    """Zeros, and then the elements at which indices of one name are equal."""
+    kinds = (POINTER, I64)
+    signature = ir.FunctionType(ir.VoidType(), [POINTER, I8, I64, I1])
+    clear = builder.module.declare_intrinsic("llvm.memset", kinds, signature)
+    count = ir.Constant(I64, op.size * op.dtype.itemsize)
+    builder.call(clear, [target.pointer, ir.Constant(I8, 0), count, ir.Constant(I1, 0)])
+    body = Body(builder, views, fault=fault)
+    _, result = terms_of(op)
+    extents = op_extents(op)
+    names = "".join(dict.fromkeys(result))
+    with nest(builder, [extents[c] for c in names]) as index:
+        place = dict(zip(names, index, strict=True))
+        target.store(builder, tuple(place[c] for c in result), body.factors(op, place))
 
 
 def _copy(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adjoint.codegen.patterns import Contraction
+from adjoint.codegen.lapack.call import LapackCall
+from adjoint.codegen.products import Contraction
 from adjoint.codegen.program import Op
 
 
@@ -29,6 +30,14 @@ class Product:
 
 
 @dataclass
+class Routine:
+    """A matrix function, done by LAPACK."""
+
+    op: Op
+    call: LapackCall
+
+
+@dataclass
 class Write:
     """An operation that writes its operands into parts of its result, one after the other."""
 
@@ -37,9 +46,9 @@ class Write:
 
 @dataclass
 class Loop:
-    """A scan, while loop or branch, whose bodies are kernels of their own."""
+    """A scan, while loop, branch or checkpoint, whose bodies are kernels of their own."""
 
     op: Op
 
 
-Step = Group | Product | Write | Loop
+Step = Group | Product | Routine | Write | Loop

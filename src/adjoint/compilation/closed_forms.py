@@ -19,7 +19,11 @@ from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer, wrap
 from adjoint.simplify.graphs import simplify_graph
 
-Decisions = list[tuple[Node, Any]]
+Assumption = tuple[str, Node, bool]
+"""What is assumed, in words; the node that tests it; and what the test has to say."""
+
+FINITE = "all numbers are finite"
+SAME = "uniform arrays from outside are what they were"
 
 WORTH = 2
 """How many times fewer operations there have to be for deltas to be better than unit arrays."""
@@ -35,7 +39,7 @@ class NotFinite(Exception):
 
 def in_closed_form(
     scope: Scope, inputs: Sequence[Node], outputs: Sequence[Node]
-) -> tuple[list[Node], Decisions]:
+) -> tuple[list[Node], list[Assumption]]:
     """The outputs, simplified, and what has to hold for that; raises `NotSimpler`, `NotFinite`.
 
     The laws hold for finite numbers, so that all numbers are finite is a decision like those of the
@@ -49,14 +53,15 @@ def in_closed_form(
     if finite and not finite[0].value:
         raise NotFinite
     unchanged = _together([_same(n, scope) for n in found.taken_as_known])
-    return list(found.graph.outputs), [(n, True) for n in (*finite, *unchanged)]
+    assumed = [(FINITE, n, True) for n in finite] + [(SAME, n, True) for n in unchanged]
+    return list(found.graph.outputs), assumed
 
 
-def not_finite(scope: Scope, inputs: Sequence[Node], outputs: Sequence[Node]) -> Decisions:
+def not_finite(scope: Scope, inputs: Sequence[Node], outputs: Sequence[Node]) -> list[Assumption]:
     """The decision that sends finite arguments to the path that was simplified."""
     graph = Graph(scope, inputs, outputs)
     found = _together([_finite(n, scope) for n in _numbers(graph, ())])
-    return [(n, False) for n in found if not n.value]
+    return [(FINITE, n, False) for n in found if not n.value]
 
 
 def _numbers(graph: Graph, known: Sequence[Node]) -> list[Node]:

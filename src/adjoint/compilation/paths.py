@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 
 from adjoint.codegen.control import work
-from adjoint.codegen.entry import Entry, Same, TypeSpec, build_entry
-from adjoint.codegen.kernel import Kernel
+from adjoint.codegen.entry import Captured, Entry, OutArgument, Same, TypeSpec, build_entry
+from adjoint.codegen.kernel import FAULT, Kernel
+from adjoint.codegen.lapack.table import work as matrix_work
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
-from adjoint.codegen.program import Program
+from adjoint.codegen.program import Op, Program
 from adjoint.compilation.arguments import Arguments, canonical, is_data, is_native
 from adjoint.compilation.closed_forms import (
-    Decisions,
+    Assumption,
     NotFinite,
     in_closed_form,
     not_finite,
 )
-from adjoint.compilation.segments import GuardFailed, Segments, is_host
-from adjoint.graph.binding import outward, variable
+from adjoint.compilation.decisions import Decision, guards_of
+from adjoint.compilation.segments import GuardFailed, Refused, Segments, is_host
+from adjoint.graph.binding import variable
 from adjoint.graph.containers import unflatten
-from adjoint.graph.ir import Node
+from adjoint.graph.doubts import require_reasonless
 from adjoint.graph.scope import Scope
-from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, result_value
 
 _LARGE = 400
@@ -53,10 +54,27 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """With a garbage collector that waits longer: the nodes of a graph are many objects, all in
+    use, but what the user's function leaves behind while it is traced must not pile up."""
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(young, YOUNG_OBJECTS) if young else 0, *older)
+    try:
+        yield
+    finally:
+        gc.set_threshold(young, *older)
+
+
+YOUNG_OBJECTS = 50_000
+"""New objects before which nothing is collected while tracing: a few megabytes."""
+
+
 class Path:
     """Compiled code for one key, valid while its guards hold.
 
-    ``first`` is the result of the call that was traced.
+    ``first`` is the result of the call that was traced.  Without ``takes_out`` a keyword argument
+    ``out`` is the function's own.
     """
 
     def __init__(
@@ -65,72 +83,65 @@ class Path:
         arguments: Arguments,
         fallback: Callable[..., Any],
         parallel: bool | None = None,
+        takes_out: bool = True,
     ) -> None:
         self.parallel = parallel
+        self.takes_out = takes_out
         start = time.perf_counter()
-        self.arguments = arguments
-        self.program, self.outputs = self._trace(f)
+        self.program, self.outputs, self.decisions = self._trace(f, arguments)
+        nodes = self.outputs.nodes
+        known = all(n.value is not None for n in nodes)
+        if known:
+            self.first = self.outputs.tree([_as_result(result_value(n)) for n in nodes])
+        self.captured = [Captured(op.value) for op in self.program.arrays]
         self.trace_seconds = time.perf_counter() - start
         self.kernel: Kernel | None = None
         self.entry: Entry | None = None
         self.segments: Segments | None = None
         with _no_collection():
-            self._build(fallback)
+            self._build(arguments, fallback)
+        self.outputs.nodes.clear()  # with them goes the graph, and the values of this call
         self.compile_seconds = time.perf_counter() - start - self.trace_seconds
-        nodes = self.outputs.nodes
-        known = all(n.value is not None for n in nodes)
-        self.first = (
-            self.outputs.tree([_as_result(result_value(n)) for n in nodes])
-            if known
-            else self.run(arguments)
-        )
+        if not known:
+            self.first = self._first_result(f, arguments)
 
-    def _trace(self, f: Callable[..., Any]) -> tuple[Program, Outputs]:
+    def _first_result(self, f: Callable[..., Any], arguments: Arguments) -> Any:
+        """The result of a call whose values were symbols while it was traced."""
+        try:
+            return self.run(arguments)
+        except Refused:
+            args, kwargs = arguments.rebuild([arguments.leaves[i] for i in arguments.data])
+            return f(*args, **kwargs)
+
+    def _trace(self, f: Callable[..., Any], arguments: Arguments) -> Traced:
         """What f does with arguments of this kind.
 
         Derivatives in full are symbols at first, so that they are simplified.  If f decides
         something by their values, or if that makes nothing simpler, they are computed.
         """
         scope = Scope("compile(f)", records=True, symbolic=True)
-        try:
-            return self._trace_in(scope, f)
-        except NotFinite:
-            return self._trace_in(Scope("compile(f)", records=True), f, only_otherwise=True)
-        except Exception:
-            if not scope.has_symbols:
-                raise
-            return self._trace_in(Scope("compile(f)", records=True), f)
+        with _rare_collection():
+            try:
+                return _trace_in(scope, f, arguments)
+            except NotFinite:
+                scope = Scope("compile(f)", records=True)
+                return _trace_in(scope, f, arguments, only_otherwise=True)
+            except Exception:
+                if not scope.has_symbols:
+                    raise
+                return _trace_in(Scope("compile(f)", records=True), f, arguments)
 
-    def _trace_in(
-        self, scope: Scope, f: Callable[..., Any], only_otherwise: bool = False
-    ) -> tuple[Program, Outputs]:
-        """With ``only_otherwise`` the path is for arguments that are not all finite."""
-        arguments = self.arguments
-        data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
-        with scope:
-            args, kwargs = arguments.rebuild(data)
-            outputs = Outputs(f(*args, **kwargs), "compile(f)")
-            inputs = [t.node for t in data]
-            nodes = outputs.nodes
-            assumed: Decisions = []
-            if scope.has_symbols:
-                nodes, assumed = in_closed_form(scope, inputs, nodes)
-            elif only_otherwise:
-                assumed = not_finite(scope, inputs, nodes)
-            guards = _scalar_guards([*(scope.decisions or []), *assumed])
-        return Program(inputs, nodes, guards), outputs
-
-    def _build(self, fallback: Callable[..., Any]) -> None:
+    def _build(self, arguments: Arguments, fallback: Callable[..., Any]) -> None:
         opt_level = _opt_level(self.program)
         if any(is_host(op) for op in self.program.ops):
             self.segments = Segments(self.program, opt_level, self.parallel)
             return
         self.kernel = Kernel(self.program, parallel=self.parallel)
-        leaves = self.arguments.leaves
+        leaves = arguments.leaves
         simple = all(map(_expressible, leaves)) and not self.program.bound
         inputs: list[Any] = [TypeSpec(op.shape, op.dtype) for op in self.program.inputs]
         if simple:
-            positional, keywords = unflatten(self.arguments.structure, list(map(_spec, leaves)))
+            positional, keywords = unflatten(arguments.structure, list(map(_spec, leaves)))
             simple = not keywords and _is_plain_input(positional)
             inputs = [_in_flat_order(part) for part in positional] if simple else inputs
         outputs = [TypeSpec(n.type.shape, n.type.dtype, not n.type.shape)
@@ -146,11 +157,20 @@ class Path:
             result=numbers if plain else "tuple",
             arena_bytes=self.kernel.arena_bytes,
             captured=self.kernel.captured,
+            out=self._out(),
             release_gil=_long(self.program),
             opt_level=opt_level,
             unroll=self.kernel.loop_count <= UNROLLED_LOOPS,
         )
+        self.kernel.forget_ir()
         self.direct = self.entry.call if simple and plain else None
+
+    def _out(self) -> OutArgument:
+        """What the native entry does with ``out=``."""
+        if not self.takes_out:
+            return "refused"
+        assert self.kernel is not None
+        return "copied" if self.kernel.can_fail else "written"
 
     direct: Callable[..., Any] | None = None
     """The native entry, where the arguments and the result have a form that it can read."""
@@ -163,17 +183,48 @@ class Path:
         return [] if self.entry is None else [self.entry.module]
 
     def run(self, arguments: Arguments) -> Any:
-        """The result for arguments with this key; raises `GuardFailed` for another path."""
+        """The result for arguments with this key; raises `GuardFailed` for another path, and
+        `Refused` where the call has to be evaluated."""
         data = [arguments.leaves[i] for i in arguments.data] + self.program.bound
+        shapes = (op.shape for op in self.program.inputs[len(arguments.data) :])
+        kept = all(x.shape == shape for x, shape in zip(self.program.bound, shapes, strict=True))
+        if not kept or not all(c.is_unchanged() for c in self.captured):
+            raise GuardFailed
         if self.segments is not None:
             return self.outputs.tree(self.segments(data))
         assert self.entry is not None
         raw = self.entry.raw
         arrays = [canonical(x, op.dtype) for x, op in zip(data, self.program.inputs, strict=True)]
         results = raw.empty_outputs()
-        if raw(arrays, results):
-            raise GuardFailed
+        code = raw(arrays, results)
+        if code:
+            raise Refused if code == FAULT else GuardFailed
         return self.outputs.tree([r if r.shape else r[()] for r in results])
+
+
+Traced = tuple[Program, Outputs, list[Decision]]
+
+
+def _trace_in(
+    scope: Scope, f: Callable[..., Any], arguments: Arguments, only_otherwise: bool = False
+) -> Traced:
+    """With ``only_otherwise`` the path is for arguments that are not all finite."""
+    data = [variable(scope, _snapshot(arguments.leaves[i])) for i in arguments.data]
+    with scope:
+        args, kwargs = arguments.rebuild(data)
+        outputs = Outputs(f(*args, **kwargs), "compile(f)")
+        inputs = [t.node for t in data]
+        nodes = outputs.nodes
+        assumed: list[Assumption] = []
+        if scope.has_symbols:
+            nodes, assumed = in_closed_form(scope, inputs, nodes)
+        elif only_otherwise:
+            assumed = not_finite(scope, inputs, nodes)
+        guards, decisions = guards_of(scope.decisions or [])
+        for what, node, holds in assumed:
+            guards.append((node, holds))
+            decisions.append(Decision(what, None, str(holds)))
+    return Program(inputs, nodes, guards), outputs, decisions
 
 
 def _snapshot(leaf: Any) -> Any:
@@ -185,26 +236,14 @@ def _snapshot(leaf: Any) -> Any:
 
 
 def _as_result(value: Any) -> Any:
-    """A result as native code returns it: numbers are NumPy's, arrays the caller's own."""
+    """A result as native code returns it: numbers are NumPy's, arrays the caller's own.
+
+    Raises if it has a NaN for which a rule left a reason, as a derivative does when it returns.
+    """
+    require_reasonless(value)
     if isinstance(value, np.ndarray) and value.shape:
         return value.copy() if value.base is not None or not value.flags.writeable else value
     return np.asarray(value)[()]
-
-
-def _scalar_guards(decisions: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
-    """The decisions as tests of one number each, every one once."""
-    found: dict[tuple[Node, str], tuple[Node, Any]] = {}
-    for node, value in decisions:
-        if isinstance(value, np.ndarray) and value.shape:
-            known = outward(node)  # it may belong to a transform inside that has returned
-            differs = np.not_equal(known, value)
-            count = np.sum(differs.astype(np.float64))
-            assert isinstance(count, Tracer)
-            node, value = count.node, 0
-        elif isinstance(value, np.generic | np.ndarray):
-            value = value.item()
-        found.setdefault((node, repr(value)), (node, value))
-    return list(found.values())
 
 
 def _spec(leaf: Any) -> Any:
@@ -268,5 +307,10 @@ def _opt_level(program: Program) -> int:
 
 def _long(program: Program) -> bool:
     """Whether a call lasts long enough that other threads should run meanwhile."""
-    total = sum(work(op) if classify(op) == "control" else op.size for op in program.ops)
+    total = sum(_work(op) for op in program.ops)
     return total > 20_000
+
+
+def _work(op: Op) -> int:
+    role = classify(op)
+    return work(op) if role == "control" else matrix_work(op) if role == "routine" else op.size

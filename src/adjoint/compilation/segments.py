@@ -16,7 +16,10 @@ from adjoint.codegen.entry import RawKernel, TypeSpec, build_entry
 from adjoint.codegen.kernel import Kernel
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.codegen.patterns import classify
-from adjoint.codegen.program import Op, Program
+from adjoint.codegen.program import EVALUATE, Op, Program
+from adjoint.errors import InternalError
+from adjoint.graph.doubts import forget_reasons, require_reasonless
+from adjoint.graph.scope import is_tracing
 
 Values = list[Any]
 """The value of every operation of a call, by its place."""
@@ -26,6 +29,11 @@ Step = Callable[[Values], None]
 
 class GuardFailed(Exception):
     """The call takes another path than the one that was compiled."""
+
+
+class Refused(Exception):
+    """The call takes this path, and meets what native code leaves to evaluation: an index outside
+    its array, a singular matrix, a derivative that does not exist."""
 
 
 def is_host(op: Op) -> bool:
@@ -100,6 +108,7 @@ class Segments:
             captured=kernel.captured,
             opt_level=opt_level,
         )
+        kernel.forget_ir()
         self.modules.append(entry.module)
         sources = [(self.place[op], op.dtype) for op in given]
         targets = [self.place[op] for op in outputs]
@@ -127,7 +136,10 @@ class Segments:
         at = self.place[op]
 
         def guard(values: Values) -> None:
-            if not same_decision(values[at], expected):
+            if expected is EVALUATE:
+                if values[at]:
+                    raise Refused
+            elif not same_decision(values[at], expected):
                 raise GuardFailed
 
         return guard
@@ -135,21 +147,30 @@ class Segments:
     # -- running --------------------------------------------------------------------------------
 
     def __call__(self, data: list[Any]) -> list[Any]:
-        """The outputs for the data of one call; raises `GuardFailed` for another path."""
+        """The outputs for the data of one call; raises `GuardFailed` for another path, `Refused`
+        for a call that has to be evaluated because NumPy or a rule has raised here."""
+        if not is_tracing():
+            forget_reasons()
         values = self.template.copy()
         for op, leaf in zip(self.program.inputs, data, strict=True):
             values[self.place[op]] = leaf
-        # NumPy's warnings were given while tracing; native code has none.
-        with np.errstate(all="ignore"):
-            for step in self.steps:
-                step(values)
-        return self._results(values)
+        try:
+            # NumPy's warnings were given while tracing; native code has none.
+            with np.errstate(all="ignore"):
+                for step in self.steps:
+                    step(values)
+            return self._results(values)
+        except (GuardFailed, Refused, InternalError):
+            raise
+        except Exception as error:  # evaluated, it names the user's line
+            raise Refused from error
 
     def _results(self, values: Values) -> list[Any]:
         """Fresh arrays of the recorded dtypes, each the caller's own."""
         results, given = [], set()
         for op in self.program.outputs:
             value = np.asarray(values[self.place[op]], op.dtype)
+            require_reasonless(value)
             if not op.shape:
                 results.append(value[()])
                 continue
@@ -167,7 +188,7 @@ def _kernel_step(raw: RawKernel, sources: list[tuple[int, Any]], targets: list[i
         ]
         results = raw.empty_outputs()
         if raw(inputs, results):
-            raise GuardFailed
+            raise Refused
         for i, result in zip(targets, results, strict=True):
             values[i] = result if result.shape else result[()]
 

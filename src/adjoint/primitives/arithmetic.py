@@ -66,7 +66,12 @@ def _power_in_base(x: Any, n: Any, y: Any) -> Any:
         if n == 0:
             return np.zeros_like(y)
         return n if n == 1 else n * x ** (n - 1)
-    return np.where(n == 0, 0.0, n * x ** np.where(n == 0, 1.0, n - 1))
+    # At x = 0, n = 0 this is 0·∞.  Elsewhere n = 0 is a point like any other of an exponent that
+    # varies: a constant in its place would lose the derivatives of n xⁿ⁻¹ there.
+    edge: Any = n == 0
+    if isinstance(n, Tracer):
+        edge = edge & (x == 0)
+    return np.where(edge, 0.0, n * x ** np.where(edge, 1.0, n - 1))
 
 
 def _power_in_exponent(x: Any, n: Any, y: Any) -> Any:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adjoint.errors import ArgumentValueError, UnknownNameError, nearest
+from adjoint.errors import ArgumentError, ArgumentValueError, UnknownNameError, nearest
 from adjoint.graph.arraytype import describe
 from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.names import LETTERS, ascii_name
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
-from adjoint.printing.precedence import Add, Indexed, Tree
+from adjoint.printing.point import point_of
+from adjoint.printing.precedence import TENSOR, Add, Call, Indexed, Pow, Tree
 from adjoint.printing.python import HELPERS, Python
-from adjoint.printing.unicode import Unicode, symbol_text
+from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
 from adjoint.simplify.expression import Expr, Symbol, walk
+
+if TYPE_CHECKING:
+    from adjoint.operators.structured import StructuredOperator
+
+LOOP_HINT = "for all lengths write the loop on whole arrays: np.sum(x**2), x[1:] - x[:-1]"
 
 WRITTEN_OUT = 1000
 """Arrays without a name are written out in `source` up to so many elements."""
@@ -49,7 +55,10 @@ class Formula:
     shapes: the shapes of the parameters.
     pack: how the results are packed: "one", "tuple", "list" or "dict".
     constants: arrays in the formula that have no name of their own.
-    again: makes the formula for other lengths of the named dimensions.
+    again: makes the formula for other lengths of the named dimensions: for given ones, or for
+        none in particular.
+    inputs: how many axes of a derivative are those of its argument, if that is known.
+    unrolled: whether f loops over entries in a way that has no form on whole arrays here.
     """
 
     name: str
@@ -62,7 +71,9 @@ class Formula:
     shapes: dict[str, tuple[int, ...]]
     pack: str = "one"
     constants: dict[str, Any] = field(default_factory=dict)
-    again: Callable[[], Formula] | None = None
+    again: Callable[[dict[str, int] | None], Formula] | None = None
+    inputs: int | None = None
+    unrolled: bool = False
 
     # -- text -------------------------------------------------------------------------------
 
@@ -79,23 +90,31 @@ class Formula:
 
         It does not where f counts or slices: a loop over the elements is a loop of one length.
         """
-        return self.again is None or self.again()._text() == self._text()
+        if self.again is None:
+            return True
+        try:
+            return self.again(None)._text() == self._text()
+        except ArgumentValueError:  # a loop that is unrolled into too many operations there
+            return False
 
     def __str__(self) -> str:
         text = self._text()
         if not self.general:
-            text += "\n(for " + ", ".join(f"{v} = {n}" for n, v in self.sizes.items()) + ")"
+            text += "\n(for " + ", ".join(f"{v} = {n}" for n, v in self.sizes.items())
+            text += f"; {LOOP_HINT})" if self.unrolled else ")"
         return text
 
-    def _text(self) -> str:
-        printer, layout = Unicode(self.sizes), self.layout
+    def _text(self, printer: Unicode | None = None) -> str:
+        printer, layout = printer or Unicode(self.sizes), self.layout
         lines = []
         for label, tree in zip(self.labels, layout.results, strict=True):
             text = _with_axes(printer(tree), tree)
             lines.append(f"{label} = {text}" if label else text)
         lead = "where "
         for part in layout.parts:
-            lines.append(f"{lead}{symbol_text(part.name)} = {printer(part.tree)}")
+            axes = _axes_of(part.tree)
+            name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
+            lines.append(f"{lead}{name} = {printer(part.tree)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
@@ -118,7 +137,9 @@ class Formula:
         ]
         lead = r"\text{where } "
         for part in layout.parts:
-            lines.append(f"{lead}{symbol_latex(part.name)} = {printer(part.tree)}")
+            axes = _axes_of(part.tree).replace(",", "")
+            name = symbol_latex(part.name) + (f"_{{{axes}}}" if axes else "")
+            lines.append(f"{lead}{name} = {printer(part.tree)}")
             lead = ""
         if len(lines) == 1:
             return lines[0]
@@ -135,6 +156,58 @@ class Formula:
     def cost(self) -> str:
         """Floating-point operations and bytes before and after simplification, as text."""
         return f"traced:     {self.before}\nsimplified: {self.after}"
+
+    # -- operators --------------------------------------------------------------------------
+
+    def operator(self, *values: Any, inputs: int | None = None, **named: Any) -> StructuredOperator:
+        """The derivative at a point as a linear map that keeps the structure of the formula.
+
+        Parameters
+        ----------
+        values, named: the variables, by position or by name.  A variable that the formula does not
+            contain may be left out, if the others have all named dimensions.
+        inputs: how many of the last axes of the derivative are those of its argument; needed where
+            the derivative was not made by `jacobian`, `hessian` or `grad` directly.
+
+        Returns
+        -------
+        A `StructuredOperator`: products with vectors and arrays, ``.T``, `solve`, `logdet`,
+        `trace` and `diagonal`, none of which forms the whole array, and `tensor`, which does.
+
+        >>> import numpy as np, adjoint as ad
+        >>> J = ad.formula(ad.jacobian(lambda A, x: A @ x), A="m n", x="n").operator(
+        ...     A=np.ones((2, 3)), x=np.array([1.0, 2.0, 3.0])
+        ... )
+        >>> (J @ np.eye(2, 3)).tolist(), J.tensor().tolist()[0]
+        ([1.0, 2.0], [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+        """
+        from adjoint.operators.parts import Values
+        from adjoint.operators.structured import StructuredOperator
+
+        if len(self.results) != 1:
+            raise ArgumentError(
+                f"operator() needs one derivative; this formula has {len(self.results)}: "
+                f"{', '.join(self.labels)}.",
+                hint="make the formula of one of them: formula(lambda x: derivative(x)[0], ...).",
+            )
+        point = point_of(self.shapes, self.sizes, values, named)
+        sized = self if self.again is None else self.again(point.lengths)
+        (e,) = sized.results
+        trailing = self.inputs if inputs is None else inputs
+        if trailing is None and e.rank == 2:
+            trailing = 1
+        if trailing is None or not 0 <= trailing <= e.rank:
+            raise ArgumentValueError(
+                f"operator() needs the number of axes of the argument, of the {e.rank} that this "
+                f"formula has; got {inputs!r}.",
+                hint=f"use operator(..., inputs={e.rank // 2}) for the last {e.rank // 2}.",
+            )
+        known: dict[Expr, Any] = {s: point.value(s) for s in walk([e]) if isinstance(s, Symbol)}
+        return StructuredOperator(e, e.rank - trailing, Values(known), sized._text_of)
+
+    def _text_of(self, e: Expr) -> str:
+        """Another result of the same variables as text, with the sizes of identities."""
+        return replace(self, results=(e,), rows=(False,))._text(SizedUnicode(self.sizes))
 
     # -- source -----------------------------------------------------------------------------
 
@@ -155,6 +228,19 @@ class Formula:
                 f"source(f) needs the shapes as numbers here: f counts or slices along {names}.",
                 hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
             )
+        code = self._code(target)
+        # Lengths that are sums of named ones are numbers in the code, though not in the text.
+        other = self if self.again is None else replace(self.again(None), name=self.name)
+        if other is not self and other._code(target) != code:
+            names = ", ".join(self.sizes.values())
+            raise ArgumentValueError(
+                "source(f) needs the shapes as numbers here: an array has a length made of "
+                f"{names} that has no name.",
+                hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
+            )
+        return code
+
+    def _code(self, target: str) -> str:
         printer = Python(self.sizes, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         body += [
@@ -163,7 +249,7 @@ class Formula:
         ]
         body.append(f"    return {self._returned(printer)}")
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
-        doc = str(self).replace("\\", "\\\\").replace('"""', "'''")
+        doc = self._text().replace("\\", "\\\\").replace('"""', "'''")
         lines = [
             f"def {self.name}({', '.join(self.parameters)}):",
             f'    """{_indented(doc)}"""',
@@ -231,10 +317,22 @@ class Formula:
 
 def _with_axes(text: str, tree: Tree) -> str:
     """In index notation the letters of the result are named first."""
-    for part in [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]:
-        if isinstance(part, Indexed):
-            return f"[{','.join(part.out)}] ↦ {text}"
-    return text
+    axes = _axes_of(tree)
+    return f"[{axes}] ↦ {text}" if axes else text
+
+
+def _axes_of(tree: Tree) -> str:
+    """The letters of the result of index notation, else nothing."""
+    if isinstance(tree, Indexed):
+        return ",".join(tree.out)
+    parts: Sequence[Tree] = ()
+    if isinstance(tree, Add):
+        parts = [t for _, t in tree.parts]
+    elif isinstance(tree, Pow):
+        parts = [tree.base]
+    elif isinstance(tree, Call) and tree.kind == TENSOR and len(tree.args) == 1:
+        parts = tree.args
+    return next(filter(None, map(_axes_of, parts)), "")
 
 
 def _spelled(name: str) -> str:

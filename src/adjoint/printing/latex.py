@@ -180,7 +180,7 @@ class Latex:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
         parts = []
-        for f, letters in tree.factors:
+        for f, letters in tree.shown():
             name = r"\delta" if isinstance(f, Name) and f.text == "δ" else self(f, POWER)
             parts.append(f"{name}_{{{letters}}}" if letters else name)
         number = "" if tree.coefficient == 1 else number_latex(tree.coefficient, self.sizes) + r"\,"

@@ -238,6 +238,8 @@ def sum_of(tree: Tree) -> Tree:
         tree = tree.tree
     if isinstance(tree, Pow) and isinstance(tree.exponent, Number) and tree.exponent.value == 2:
         return Pow(Norm(tree.base), Number(tree.exponent.value))
+    if isinstance(tree, Call) and tree.name == "diag" and tree.kind == VECTOR:
+        return Call("tr", tree.args, SCALAR)
     return Call("sum", (tree,), SCALAR)
 
 

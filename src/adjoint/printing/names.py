@@ -15,6 +15,7 @@ LETTERS = {
 }  # fmt: skip
 
 DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -60,4 +61,16 @@ def _with_sizes(value: int, sizes: dict[int, str]) -> str:
         if power:
             names.append(name if power == 1 else name + str(power).translate(RAISED))
     number = [] if value == 1 and names else [str(value)]
-    return "·".join([*number, *names])
+    sign = "·" if any(len(name) > 1 for name in sizes.values()) else ""
+    return sign.join([*number, *names])
+
+
+def is_product(text: str, sizes: dict[int, str]) -> bool:
+    """Whether a number made of dimensions has several factors, so that it needs brackets below a
+    line.
+
+    >>> is_product("2n", {5: "n"}), is_product("n²", {5: "n"}), is_product("12", {})
+    (True, False, False)
+    """
+    plain = text.strip(RAISED_DIGITS)
+    return not plain.isdigit() and plain not in sizes.values()

@@ -22,10 +22,13 @@ from adjoint.printing.precedence import (
     Name,
     Norm,
     Number,
+    Ones,
     Pow,
     Quotient,
     Root,
+    Times,
     Tree,
+    chain,
     flip,
     kind_of,
     times,
@@ -45,10 +48,11 @@ from adjoint.simplify.expression import (
     as_term,
     number,
     number_of,
+    raw_term,
     split,
     walk,
 )
-from adjoint.simplify.reading import is_log_det
+from adjoint.simplify.linear_algebra import is_log_det
 
 LETTERS = "ijklpqrstuvwabcdefgh"
 
@@ -99,12 +103,16 @@ class Notation:
         parts = []
         if e.rank > 2:
             return self._tensor_sum(e)
+        # Beside an identity, a number would be read as a multiple of it.
+        beside = e.rank == 2 and any(_has_delta(t) for t in e.terms)
         for t in sorted(e.terms, key=lambda t: number_of(t) is not None):
             c, rest = split(t)
-            if is_negative(c):
-                parts.append((-1, self._scaled(-c, self._unspread(rest))))
+            if number_of(t) is not None and beside:
+                parts.append((-1 if is_negative(c) else 1, _ones(abs(c), t.shape)))
+            elif is_negative(c):
+                parts.append((-1, self._scaled(-c, rest if beside else self._unspread(rest))))
             else:
-                parts.append((1, self._operand(self._unspread(t))))
+                parts.append((1, self._operand(t if beside else self._unspread(t))))
         symmetric = is_symmetric(e)
         if symmetric:
             parts.sort(key=lambda part: transposes(part[1]))
@@ -115,10 +123,17 @@ class Notation:
 
     def _tensor_sum(self, e: Sum) -> Tree:
         """Kronecker products if all terms are, else index notation for all."""
-        trees = [self._operand(t) for t in e.terms]
-        if any(isinstance(t, Indexed) for t in trees):
-            trees = [self._indexed(as_term(t)) for t in e.terms]
-        return Add(tuple((1, t) for t in trees))
+        signs = [-1 if is_negative(split(t)[0]) else 1 for t in e.terms]
+        terms = [as_term(t) for t in e.terms]
+        terms = [
+            raw_term(-t.coefficient if s < 0 else t.coefficient, t.factors, t.out, t.sizes)
+            for s, t in zip(signs, terms, strict=True)
+        ]
+        trees = [self._operand(t) for t in terms]
+        if any(isinstance(_core(t), Indexed) for t in trees):
+            trees = [self._indexed(t) for t in terms]
+        signed = sorted(zip(signs, trees, strict=True), key=lambda part: part[0] < 0)
+        return Add(tuple(signed))
 
     def _unspread(self, e: Expr) -> Expr:
         """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
@@ -170,6 +185,8 @@ class Notation:
             return Inverse(args[0], is_symmetric(e))
         if e.primitive is PROJECTION:
             return Entry(args[0], f"[{e.params['index']}]", kind)
+        if e.name == "scatter_add" and (widths := _padding(e)) is not None:
+            return Call("pad", (args[1],), kind, "", (widths,), e)
         if e.name == "getitem" and len(args) == 1:
             return Entry(args[0], _index_text(e.params["template"]), kind)
         if e.name == "stack" and e.params["axis"] == 0:
@@ -241,7 +258,8 @@ class Notation:
         for k, group in ((1, inner), (0, outer)):
             mine = [f for f in factors if f[1] and groups[f[1][0]] in group]
             half = product(ONE, mine, (e.out[k], e.out[k + 2]), _sizes(mine, e, k))
-            halves.append(self.tree(half))
+            value = number_of(half)
+            halves.append(self.tree(half) if value is None else _ones(value, half.shape))
         scalars = [self._operand(f) for f, labels in factors if not labels]
         rest = [f for f in factors if f[1] and groups[f[1][0]] not in inner | outer]
         if rest:
@@ -267,7 +285,50 @@ class Notation:
         ]
         sizes = tuple((letters[i], n) for i, n in e.sizes.items())
         sizes += tuple((b, e.shape[LETTERS.index(b)]) for _, b in deltas)
-        return Indexed(e.coefficient, tuple(factors), LETTERS[: e.rank], sizes)
+        entries: list[Tree | None] = [None] * len(deltas)
+        entries += [self._entry(f, "".join(letters[i] for i in ls)) for f, ls in e.factors]
+        return Indexed(e.coefficient, tuple(factors), LETTERS[: e.rank], sizes, tuple(entries))
+
+    def _entry(self, e: Expr, letters: str) -> Tree | None:
+        """One entry of a tensor that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
+        if e.rank < 3 or isinstance(self._operand(e), Name):
+            return None
+        exponent = number_of(e.exponent) if isinstance(e, Power) else None
+        if isinstance(e, Power) and exponent is not None:
+            base = self._entry(e.base, letters)
+            return None if base is None or is_negative(exponent) else Pow(base, Number(exponent))
+        if isinstance(e, Apply) and len(e.args) == 1 and isinstance(e.primitive, Elementwise):
+            inner = self._entry(e.args[0], letters)
+            return None if inner is None else Call(e.name, (inner,), SCALAR, e.primitive.latex)
+        terms = e.terms if isinstance(e, Sum) else (e,)
+        if not isinstance(e, Sum | Term) or any(
+            set(as_term(t).sizes) - set(as_term(t).out) or _has_delta(t) for t in terms
+        ):
+            return None
+        parts = []
+        for t in terms:
+            sign, view = (-1 if is_negative(split(t)[0]) else 1), as_term(t)
+            named = dict(zip(view.out, letters, strict=True))
+            factors = tuple(
+                (self._operand(f), "".join(named[i] for i in ls)) for f, ls in view.factors
+            )
+            parts.append((sign, Indexed(sign * view.coefficient, factors, letters, ())))
+        if len(parts) == 1 and parts[0][0] > 0:
+            return parts[0][1]
+        return Add(tuple(sorted(parts, key=lambda part: part[0] < 0)))
+
+
+def _has_delta(e: Expr) -> bool:
+    return isinstance(e, Term) and len(set(e.out)) < len(e.out)
+
+
+def _ones(value: Any, shape: tuple[int, ...]) -> Tree:
+    """A matrix of one number: value 𝟏𝟏ᵀ."""
+    return times(value, [], chain([Ones(shape[0]), flip(Ones(shape[1]))], MATRIX))
+
+
+def _core(tree: Tree) -> Tree:
+    return tree.parts[-1] if isinstance(tree, Times) else tree
 
 
 def _sizes(factors: Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
@@ -298,6 +359,21 @@ _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
 def _rank(tree: Tree) -> int:
     base = tree.base if isinstance(tree, Pow) else tree
     return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
+
+
+def _padding(e: Apply) -> str | None:
+    """How many zeros stand before and after what is added to zeros at a slice, as np.pad takes
+    them; None where it is another index."""
+    index = e.params["template"]
+    if number_of(e.args[0]) != 0 or len(e.args) > 2 or len(index) != e.rank:
+        return None
+    if not all(isinstance(p, slice) and p.step in (None, 1) for p in index):
+        return None
+    bounds = [p.indices(n) for p, n in zip(index, e.shape, strict=True)]
+    widths = [(start, n - stop) for (start, stop, _), n in zip(bounds, e.shape, strict=True)]
+    if e.args[1].shape != tuple(stop - start for start, stop, _ in bounds):
+        return None
+    return str(widths[0] if e.rank == 1 else tuple(widths))
 
 
 def _options(e: Apply) -> tuple[str, ...]:
@@ -334,7 +410,10 @@ def _part_text(part: Any) -> str:
 
 
 def row(tree: Tree) -> Tree:
-    """A column as the row it is in numerator layout."""
+    """A column as the row it is in numerator layout; index notation has neither."""
+    parts = [t for _, t in tree.parts] if isinstance(tree, Add) else [tree]
+    if any(isinstance(t, Indexed) for t in parts):
+        return tree
     if isinstance(tree, Add):
         return Add(tuple((s, flip(t)) for s, t in tree.parts))
     return flip(tree)

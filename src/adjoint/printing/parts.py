@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from adjoint.printing.notation import Notation, row
 from adjoint.printing.precedence import (
@@ -14,6 +15,8 @@ from adjoint.printing.precedence import (
     Chain,
     Hadamard,
     Name,
+    Norm,
+    Pow,
     Times,
     Tree,
 )
@@ -106,7 +109,7 @@ def _attempt(
         length = len(printer(tree))
         wanted = uses[e] > 1 and length >= REPEATED
         wanted = wanted or (threshold is not None and length >= threshold and e not in roots)
-        if wanted and _may_be_named(e):
+        if wanted and _may_be_named(e, tree):
             name = naming(e)
             parts.append(Part(name, tree))
             notation.trees[e] = Name(name, tree.kind)
@@ -115,14 +118,41 @@ def _attempt(
         tree = notation.tree(e)
         tree = row(tree) if as_row else tree
         results.append(_name_diagonals(tree, naming, parts, printer, top=True))
-    return Layout(tuple(results), tuple(parts))
+    return Layout(tuple(results), _used(results, parts))
 
 
-def _may_be_named(e: Expr) -> bool:
+def _used(results: Sequence[Tree], parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts whose names are printed."""
+    kept: list[Part] = []
+    wanted = {name for tree in results for name in names_in(tree)}
+    for part in reversed(parts):
+        if part.name in wanted:
+            kept.insert(0, part)
+            wanted.update(names_in(part.tree))
+    return tuple(kept)
+
+
+def names_in(tree: Tree) -> set[str]:
+    """All names that a tree contains."""
+    found: set[str] = set()
+    stack: list[Any] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Name):
+            found.add(item.text)
+        elif isinstance(item, tuple):
+            stack += item
+        elif isinstance(item, Tree):
+            stack += [getattr(item, f.name) for f in fields(item) if f.name != "extra"]
+    return found
+
+
+def _may_be_named(e: Expr, tree: Tree) -> bool:
     """Not a name already, nor a number, nor a power, which is named by its base."""
-    if isinstance(e, Symbol | Power):
+    if isinstance(e, Symbol | Power) or (isinstance(tree, Pow) and isinstance(tree.base, Norm)):
         return False
-    return not isinstance(e, Term) or bool(e.factors)
+    # Terms of tensors have indices, which are those of the sum in which they stand.
+    return not isinstance(e, Term) or (bool(e.factors) and e.rank < 3)
 
 
 def _name_diagonals(

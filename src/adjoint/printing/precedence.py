@@ -261,13 +261,24 @@ class Entry(Tree):
 
 @dataclass(frozen=True)
 class Indexed(Tree):
-    """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters]."""
+    """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters].
+
+    ``entries`` are the factors as they are printed, those that are tensors entry by entry, with
+    their letters inside; None for those that are printed with the letters behind them."""
 
     coefficient: Coefficient
     factors: tuple[tuple[Tree, str], ...]
     out: str
     sizes: tuple[tuple[str, int], ...]
+    entries: tuple[Tree | None, ...] = ()
     level = PRODUCT
+
+    def shown(self) -> list[tuple[Tree, str]]:
+        """The factors as they are printed, with the letters behind them."""
+        entries = self.entries or (None,) * len(self.factors)
+        return [
+            pair if e is None else (e, "") for pair, e in zip(self.factors, entries, strict=True)
+        ]
 
     @property
     def kind(self) -> str:

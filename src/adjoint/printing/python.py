@@ -115,12 +115,8 @@ class Python:
         return " * ".join([*number, *names])
 
     def size(self, n: int) -> str:
-        """A dimension by name."""
-        name = self.sizes.get(n)
-        if name is None:
-            return str(n)
-        self.used[name] = None
-        return name
+        """A dimension by name, or by the names of those whose product it is."""
+        return self._sized(n)
 
     def shape(self, shape: Sequence[int]) -> str:
         text = ", ".join(self.size(n) for n in shape)
@@ -285,6 +281,8 @@ class Python:
 
     def _call(self, tree: Call) -> tuple[str, int]:
         args = [self(a) for a in tree.args]
+        if tree.name == "pad":
+            return self.np("pad", *args, *tree.options)
         if tree.extra == "logdet":
             inner = tree.args[0].args[0].args[0]  # type: ignore[attr-defined]
             return f"{self.module}.linalg.slogdet({self(inner)})[1]", ATOM

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.printing.names import greek, parts_of, sized
+from adjoint.printing.names import greek, is_product, parts_of, sized
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -116,7 +116,10 @@ class Unicode:
         if tree.coefficient == -1:
             return f"−{text}"
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        return f"{number} {text}" if text[:1].isdigit() or "/" in number else number + text
+        apart = text[:1].isdigit() or "/" in number
+        # n sum(x), and not nsum(x).
+        apart = apart or (number[-1:].isalpha() and re.match(r"[^\W\d]{2}", text) is not None)
+        return f"{number} {text}" if apart else number + text
 
     def _chain(self, tree: Chain) -> str:
         return join([self(p, PRODUCT) for p in tree.parts], tree.parts, loose=False)
@@ -200,11 +203,19 @@ class Unicode:
         summed = sorted(set(used) - set(tree.out))
         parts = [
             f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
-            for f, letters in tree.factors
+            for f, letters in tree.shown()
         ]
         sign = f"Σ[{','.join(summed)}] " if summed else ""
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        return number + sign + " ".join(parts)
+        gap = " " if "/" in number or number[-1:].isalpha() else ""
+        return number + gap + sign + " ".join(parts)
+
+
+class SizedUnicode(Unicode):
+    """The printer for operators: identities show their size."""
+
+    def _identity(self, tree: Identity) -> str:
+        return "I" + str(tree.size).translate(SUBSCRIPTS)
 
 
 def coefficient_text(
@@ -224,7 +235,8 @@ def coefficient_text(
     short = f"{float(size):.12g}"
     if top.isdigit() and bottom.isdigit() and len(short) <= 5:
         return sign + short
-    return f"{sign}{top}/{bottom}"
+    below = f"({bottom})" if is_product(bottom, sizes or {}) else bottom
+    return f"{sign}{top}/{below}"
 
 
 def superscript(text: str) -> str | None:

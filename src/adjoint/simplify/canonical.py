@@ -1,9 +1,8 @@
 """Canonical names of indices: products that are equal but for names become one object.
 
-Indices of the result come first, in their order; then those that are summed, in the order in which
-the factors show them.  Where factors are alike that order depends on how the product was written;
-there indices are told apart as the nodes of a graph are, by refined colours (Weisfeiler and Leman,
-1968).
+Indices of the result come first, in their order; then those that are summed.  The order in which
+the factors show these depends on how the product was written, so they are told apart as the nodes
+of a graph are, by refined colours (Weisfeiler and Leman, 1968).
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ def canonical(
         factors = sorted(factors, key=_serial)
         alike = len({e for e, _ in factors}) < len(factors)
     named, shown, order = _by_appearance(tuple([labels for _, labels in factors]), out)
-    symmetric, pairs = False, []
+    free, symmetric, pairs = len(set(shown)), False, []
     for (e, _), labels in zip(factors, named, strict=True):
         symmetric = symmetric or (e.symmetric is not False and is_symmetric(e))
         pairs.append((e, labels))
     renamed = tuple(pairs)
-    if alike or symmetric:
-        renamed, order = _told_apart(renamed, len(set(shown)), order, sizes, alike)
+    if alike or symmetric or len(order) > free + 1:
+        renamed, order = _told_apart(renamed, free, order, sizes)
     kept = {new: sizes[old] for new, old in enumerate(order)}
     return unwrapped(raw_term(coefficient, renamed, shown, kept))
 
@@ -68,19 +67,28 @@ def _by_appearance(
 
 
 def _told_apart(
-    factors: tuple[Factor, ...], free: int, order: Labels, sizes: Sizes, alike: bool
+    factors: tuple[Factor, ...], free: int, order: Labels, sizes: Sizes
 ) -> tuple[tuple[Factor, ...], Labels]:
     """Factors with indices 0, 1, 2 …, the first ``free`` of them those of the result, and the
     names that these had, both in an order that does not depend on how the product was written."""
     names: Sequence[int] = range(len(order))
-    if len(order) > free + 1 and (alike or not _tell_apart(factors, free)):
-        names = _by_colour(factors, free, [sizes[i] for i in order])
+    flags = [is_symmetric(e) for e, _ in factors]
+    if len(order) > free + 1:
+        kinds = {serial: k for k, serial in enumerate(dict.fromkeys(map(_serial, factors)))}
+        pattern = [
+            (kinds[e.serial], flag, ls) for (e, ls), flag in zip(factors, flags, strict=True)
+        ]
+        # Lengths by their order, so that the names do not depend on the lengths themselves.
+        of = [sizes[i] for i in order]
+        lengths = sorted(set(of))
+        names = _by_colour(tuple(pattern), free, tuple(map(lengths.index, of)))
+        order = tuple([order[i] for i in sorted(names, key=names.__getitem__)])
     renamed = []
-    for e, labels in factors:
+    for (e, labels), flag in zip(factors, flags, strict=True):
         found = tuple([names[i] for i in labels])
-        renamed.append((e, tuple(sorted(found)) if is_symmetric(e) else found))
+        renamed.append((e, tuple(sorted(found)) if flag else found))
     renamed.sort(key=_serial_and_labels)
-    return tuple(renamed), tuple([order[i] for i in sorted(names, key=names.__getitem__)])
+    return tuple(renamed), order
 
 
 def _serial(factor: Factor) -> int:
@@ -91,34 +99,28 @@ def _serial_and_labels(factor: Factor) -> tuple[int, Labels]:
     return factor[0].serial, factor[1]
 
 
-def _tell_apart(factors: Sequence[Factor], free: int) -> bool:
-    """Whether no symmetric factor is the first to show two indices: then, with no two factors
-    alike, the order in which indices appear is the same however the product was written."""
-    seen = set(range(free))
-    for e, labels in factors:
-        if seen.isdisjoint(labels) and is_symmetric(e):
-            return False
-        seen.update(labels)
-    return True
+Pattern = tuple[tuple[int, bool, Labels], ...]
+"""Per factor: which of the different ones it is, whether it is symmetric, and its indices."""
 
 
-def _by_colour(factors: Sequence[Factor], free: int, sizes: Sequence[int]) -> list[int]:
-    """New numbers for indices 0, 1, 2 …: the summed ones, from ``free`` on, in order of colour."""
-    summed = range(free, len(sizes))
-    colours = _colours(factors, free, sizes)
-    order = [*range(free), *sorted(summed, key=colours.__getitem__)]
+@lru_cache(maxsize=4096)
+def _by_colour(pattern: Pattern, free: int, lengths: Labels) -> list[int]:
+    """New numbers for indices 0, 1, 2 …: the summed ones, from ``free`` on, in order of colour.
+
+    Few patterns make most products, so each is coloured once.
+    """
+    colours = _colours(pattern, free, lengths)
+    order = [*range(free), *sorted(range(free, len(lengths)), key=colours.__getitem__)]
     return sorted(range(len(order)), key=order.__getitem__)
 
 
-def _colours(factors: Sequence[Factor], free: int, sizes: Sequence[int]) -> list[int]:
+def _colours(pattern: Pattern, free: int, lengths: Labels) -> list[int]:
     # Hashes of numbers only, and of the order of the factors: the same in every process.
-    order = {serial: k for k, serial in enumerate(dict.fromkeys(e.serial for e, _ in factors))}
-    shown = [(order[e.serial], is_symmetric(e), labels) for e, labels in factors]
-    summed = range(free, len(sizes))
-    colours = [hash((1, i)) if i < free else hash((2, n)) for i, n in enumerate(sizes)]
+    summed = range(free, len(lengths))
+    colours = [hash((1, i)) if i < free else hash((2, n)) for i, n in enumerate(lengths)]
     for _ in range(min(len(summed), 4)):
-        seen: list[list[int]] = [[] for _ in sizes]
-        for k, symmetric, labels in shown:
+        seen: list[list[int]] = [[] for _ in lengths]
+        for k, symmetric, labels in pattern:
             around = [colours[i] for i in labels]
             if symmetric:
                 around.sort()

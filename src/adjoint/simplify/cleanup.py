@@ -31,15 +31,16 @@ class _Occurrence(NamedTuple):
     place: int
 
 
-def factored(e: Expr) -> Expr:
-    """A sum with the factors that its terms share taken out, largest groups first."""
+def factored(e: Expr, tensors: bool = True) -> Expr:
+    """A sum with the factors that its terms share taken out, largest groups first; without
+    ``tensors``, only where a sum of numbers, vectors or matrices is left."""
     while isinstance(e, Sum):
-        found = _same_delta(e) if e.has_delta else None
+        found = _same_delta(e, tensors) if e.has_delta else None
         if found is None:
             if not _may_share(e):
                 return e
             views = [as_term(t) for t in e.terms]
-            found = _absorbed(e, views) or _best_group(e, views)
+            found = _absorbed(e, views) or _best_group(e, views, tensors)
         if found is None:
             return e
         group, replacement = found
@@ -61,7 +62,9 @@ def _may_share(e: Sum) -> bool:
     return False
 
 
-def _best_group(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
+def _best_group(
+    e: Sum, views: Sequence[Term], tensors: bool
+) -> tuple[list[_Occurrence], Expr] | None:
     groups: dict[tuple[Expr, Signature], list[_Occurrence]] = {}
     polynomial = e.rank == 0 and not any(
         worth_taking_out(f) and not isinstance(f, Sum) for view in views for f, _ in view.factors
@@ -79,7 +82,7 @@ def _best_group(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr]
         key=lambda g: (-len(g[1]), _rank_left(g[0], g[1], uses), -g[0][0].rank, g[0][0].serial),
     )
     for (f, signature), group in ranked:
-        replacement = _take_out(f, signature, group, e.rank)
+        replacement = _take_out(f, signature, group, e.rank, tensors)
         if replacement is not None:
             return group, replacement
     return None
@@ -94,18 +97,18 @@ def _rank_left(
     return len(places) + len({i for kind, i in key[1] if kind == "sum"})
 
 
-def _same_delta(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
     """I + diag(v) = diag(1 + v): terms with the same delta are one."""
     groups: dict[tuple[int, ...], list[Term]] = {}
     for t in e.terms:
         if isinstance(t, Term) and t.has_delta:
             groups.setdefault(t.out, []).append(t)
     for out, group in groups.items():
-        if len(group) > 1:
+        if len(group) > 1 and (tensors or len(set(out)) < 3):
             unique = tuple(dict.fromkeys(out))
             inner = add([product(t.coefficient, t.factors, unique, t.sizes) for t in group])
             sizes = {i: group[0].sizes[i] for i in unique}
-            whole = product(ONE, [(factored(inner), unique)], out, sizes)
+            whole = product(ONE, [(factored(inner, tensors), unique)], out, sizes)
             return [_Occurrence(t, t, 0) for t in group], whole
     return None
 
@@ -149,7 +152,9 @@ def _signature(view: Term, labels: Sequence[int]) -> Signature:
     ])  # fmt: skip
 
 
-def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int) -> Expr | None:
+def _take_out(
+    f: Expr, signature: Signature, group: list[_Occurrence], rank: int, tensors: bool
+) -> Expr | None:
     """f · (sum of what is left of each term), if what is left is a sum of full arrays."""
     count = sum(1 for k, (kind, i) in enumerate(signature) if kind == "sum"
                 and i not in [j for q, j in signature[:k] if q == "sum"])  # fmt: skip
@@ -166,9 +171,11 @@ def _take_out(f: Expr, signature: Signature, group: list[_Occurrence], rank: int
         used = set(out).union(*(ls for _, ls in left))
         sizes = {i: n for i, n in o.view.sizes.items() if i in used}
         rests.append(product(o.view.coefficient, left, out, sizes))
+    if len(kept) + count > 2 and not tensors:
+        return None
     if len(kept) + count > 1 and any(_is_flat_somewhere(r) for r in rests):
         return None
-    inner = factored(add(rests))
+    inner = factored(add(rests), tensors)
     ids = tuple(i if kind == "out" else rank + i for kind, i in signature)
     sizes = dict(zip(ids, f.shape, strict=True))
     places_of = (*kept, *(rank + i for i in range(count)))

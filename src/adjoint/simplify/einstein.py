@@ -198,8 +198,9 @@ def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
     if len(numbers) == len(parts):
         if len({magnitude(c) for c in numbers}) == 1:
             content = magnitude(numbers[0])
-        elif all(c.denominator == 1 for c in numbers):
-            content = math.gcd(*[c.numerator for c in numbers])
+        else:
+            tops = math.gcd(*[c.numerator for c in numbers])
+            content = exact.divide(tops, math.gcd(*[c.denominator for c in numbers]))
         if all(c < 0 for c in numbers):
             content = -content
     rest: Expr = e

@@ -15,7 +15,7 @@ that common subexpressions are found by building them, and comparing is ``is``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Container, Iterable
 from fractions import Fraction
 from itertools import count
 from operator import attrgetter
@@ -337,11 +337,9 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
-def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] | None = None) -> list[Expr]:
-    """Every expression below the roots, operands first, without recursion.
-
-    Those that are known are in the list, but not what is below them alone.
-    """
+def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+    """Every expression below the roots, operands first, without recursion; what is below those
+    that are known is left out."""
     seen: set[Expr] = set()
     order: list[Expr] = []
     stack: list[Expr | None] = list(roots)
@@ -351,7 +349,7 @@ def walk(roots: Iterable[Expr], is_known: Callable[[Expr], bool] | None = None) 
             order.append(stack.pop())  # type: ignore[arg-type]
         elif e not in seen:
             seen.add(e)
-            children = () if is_known is not None and is_known(e) else e.children()
+            children = () if e in known else e.children()
             if children:
                 stack += (e, None)
                 stack += children

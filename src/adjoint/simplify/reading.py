@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
-from adjoint.simplify.broadcasting import aligned, spread
 from adjoint.simplify.constants import Namer, constant
 from adjoint.simplify.einstein import (
     add,
@@ -27,11 +25,9 @@ from adjoint.simplify.einstein import (
     product,
     scale,
     times,
-    transpose,
 )
 from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient
 from adjoint.simplify.expression import (
-    Apply,
     Expr,
     Factor,
     Labels,
@@ -42,6 +38,13 @@ from adjoint.simplify.expression import (
     raw_apply,
     raw_power,
     symbol,
+)
+from adjoint.simplify.indices import (
+    aligned,
+    full_template,
+    spread,
+    vanishes_outside,
+    without_new_axes,
 )
 from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
@@ -113,6 +116,8 @@ def _read_node(
     reader = rows.get(node.primitive.name)
     # What is counted keeps its type where the expression is computed.
     kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH
+    if rows is not ROWS and node.primitive.name in ARITHMETIC:
+        args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
     if reader is not None and not kept and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
@@ -133,6 +138,19 @@ TRUTH = frozenset((
     "bitwise_or", "invert",
 ))  # fmt: skip
 """Primitives that answer a question for each element."""
+
+
+ARITHMETIC = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
+))  # fmt: skip
+"""Primitives whose operands may be multiplied and summed in another order."""
+
+
+def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
+    """An operand of a float operation as floats: the sum of truth values is a truth value."""
+    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_float(node):
+        return e
+    return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
 
 
 def _is_float(node: Node) -> bool:
@@ -273,7 +291,7 @@ def _getitem(args: tuple[Expr, ...], node: Node) -> Expr | None:
     e, template = args[0], node.params["template"]
     if len(args) > 1:
         return None
-    integers = _full_template(template, e.rank)
+    integers = full_template(template, e.rank)
     if integers is not None and len(integers) == e.rank:
         for axis in reversed(range(e.rank)):
             index = integers[axis]
@@ -326,7 +344,9 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     value = number_of(part)
     if value == 0:
         return number(ZERO, total.shape)
-    full = _full_template(template, total.rank)
+    if any(p is None for p in template):
+        return without_new_axes(template, part, node.type.shape)
+    full = full_template(template, total.rank)
     if full is None or any(
         isinstance(p, int) and n > WRITTEN_OUT for p, n in zip(full, total.shape, strict=True)
     ):
@@ -342,20 +362,6 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return product(ONE, factors, tuple(range(total.rank)), dict(enumerate(total.shape)))
 
 
-def _full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
-    """An index of integers and full slices only, one per axis; None for any other."""
-    full: list[Any] = []
-    used = sum(1 for p in template if p is not Ellipsis)
-    for p in template:
-        if p is Ellipsis:
-            full += [slice(None)] * (rank - used)
-        elif isinstance(p, int) or (isinstance(p, slice) and p == slice(None)):
-            full.append(p)
-        else:
-            return None
-    return full + [slice(None)] * (rank - len(full))
-
-
 @reads("where")
 def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """A choice that a plain array has made between values and zero, element by element."""
@@ -368,61 +374,15 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return spread(a if np.all(mask.value) else b, node.type.shape)
     if number_of(b) != 0:
         return None
+    if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
+        return a
     if math.prod(mask.shape) > WRITTEN_OUT:
         return None
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
 
 
-# -- linear algebra, for reading -------------------------------------------------------------------
-
-
-@reads("inv")
-def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    return inverse(args[0]) if args[0].rank == 2 else None
-
-
-def inverse(e: Expr) -> Expr:
-    """A⁻¹ as an operand of products."""
-    found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
-    flipped = transpose(e)
-    # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.
-    if flipped.serial < e.serial:
-        found = transpose(raw_apply(PRIMITIVES["inv"], (flipped,), {}, flipped.shape))
-    return found
-
-
-@reads("solve")
-def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    a, b = args
-    if a.rank != 2 or b.rank != 2:
-        return None
-    sizes = {0: a.shape[0], 1: a.shape[1], 2: b.shape[1]}
-    return product(ONE, [(inverse(a), (0, 1)), (b, (1, 2))], (0, 2), sizes)
-
-
-@reads("cofactor")
-def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
-    """det(A) A⁻ᵀ, where A has an inverse."""
-    if len(args) != 1 or args[0].rank != 2:
-        return None
-    (a,) = args
-    det = raw_apply(PRIMITIVES["det"], (a,), {}, ())
-    return times(spread(det, a.shape), transpose(inverse(a)))
-
-
 @reads("projection")
 def _projection(args: tuple[Expr, ...], node: Node) -> Expr:
     shape = node.type.shape
     return raw_apply(PROJECTION, args, node.params, shape)
-
-
-def is_log_det(e: Expr) -> bool:
-    """log |det A|, which is a part of slogdet."""
-    return (
-        isinstance(e, Apply)
-        and e.primitive is PROJECTION
-        and isinstance(e.args[0], Apply)
-        and e.args[0].name == "slogdet"
-        and e.params["index"] == 1
-    )

@@ -6,6 +6,7 @@ nodes.  Contractions are multiplied pair by pair, in the cheapest order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def evaluate(
     [[6, 12]]
     """
     done: dict[Expr, Any] = dict(values)
-    for e in walk(roots):
+    for e in walk(roots, values):
         if e not in done:
             known = find(e, done)
             done[e] = _value(e, done) if known is None else known
@@ -116,10 +117,27 @@ def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
         for value, _ in factors[1:]:
             result = result * value
     else:
-        result = _contraction(e, [v for v, _ in factors])
-    if e.coefficient == 1:
-        return result
-    return -result if e.coefficient == -1 else result * plain(e.coefficient)
+        values = [v for v, _ in factors]
+        small = _smallest(e)
+        if small is not None:
+            # Before the result is spread over deltas and broadcasts, there is less to multiply.
+            values[small] = _scaled(e.coefficient, values[small])
+            return _contraction(e, values)
+        result = _contraction(e, values)
+    return _scaled(e.coefficient, result)
+
+
+def _scaled(c: Coefficient, value: Any) -> Any:
+    if c == 1:
+        return value
+    return -value if c == -1 else value * plain(c)
+
+
+def _smallest(e: Term) -> int | None:
+    """The factor that has fewest elements, if those are fewer than the result has."""
+    sizes = [math.prod(f.shape) for f, _ in e.factors]
+    least = min(sizes, default=0)
+    return sizes.index(least) if sizes and least < math.prod(e.shape) else None
 
 
 def _contraction(e: Term, values: list[Any]) -> Any:

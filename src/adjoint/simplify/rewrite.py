@@ -61,7 +61,7 @@ def rewrite(roots: Sequence[Expr], visit: Visit, rounds: int = 8) -> list[Expr]:
     for _ in range(rounds):
         before = found
         done: dict[Expr, Expr] = {}
-        for e in walk(found, settled.__contains__):
+        for e in walk(found, settled):
             if e in settled:
                 done[e] = e
                 continue

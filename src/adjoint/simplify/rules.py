@@ -24,7 +24,14 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
-from adjoint.simplify.broadcasting import spread
+from adjoint.simplify.choices import (
+    drop_choice,
+    drop_guard,
+    drop_indicator,
+    drop_nan_test,
+    name_step,
+    same_branches,
+)
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
 from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
@@ -38,11 +45,10 @@ from adjoint.simplify.expression import (
     number_of,
     raw_apply,
     symbol,
-    walk,
 )
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
 from adjoint.simplify.reading import read
-from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum, replaced
+from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.writing import merge_stacks, write_out
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
@@ -95,8 +101,9 @@ LAWS: tuple[Law, ...] = (
     Law("sinh x / cosh x = tanh x", lambda x: np.sinh(x) / np.cosh(x), lambda x: np.tanh(x),
         "where cosh x does not overflow"),
     # -- values by convention at one point
-    Law("where(n = 0, 0, n x^where(n = 0, 1, n − 1)) = n xⁿ⁻¹",
-        lambda x, n: np.where(n == 0, 0.0, n * x ** np.where(n == 0, 1.0, n - 1)),
+    Law("where(n = 0 ∧ x = 0, 0, n x^where(n = 0 ∧ x = 0, 1, n − 1)) = n xⁿ⁻¹",
+        lambda x, n: np.where((n == 0) & (x == 0), 0.0,
+                              n * x ** np.where((n == 0) & (x == 0), 1.0, n - 1)),
         lambda x, n: n * x ** (n - 1), "x ≠ 0 where n = 0", built_in=True),
     Law("where(y = 0, 0, c / where(y = 0, 1, y)) = c / y",
         lambda y: np.where(y == 0, 0.0, 0.5 / np.where(y == 0, 1.0, y)),
@@ -107,6 +114,18 @@ LAWS: tuple[Law, ...] = (
         lambda x, n: x**n * np.log(x), "x > 0; at 0 the convention is 0", built_in=True),
     Law("where(c, x, x) = x", lambda c, x: np.where(c, x, x), lambda c, x: x, ALWAYS,
         built_in=True),
+    Law("where(where(v ≠ 0, 1, 0) ≠ 0, v w, 0) = v w",
+        lambda v, w: np.where(np.where(v != 0, 1.0, 0.0) != 0, v * w, 0.0),
+        lambda v, w: v * w, FINITE, "n; n", True),
+    Law("where(x > 0, 1, where(x = 0, ½, 0)) = heaviside(x, ½)",
+        lambda x: np.where(x > 0, 1.0, np.where(x == 0, 0.5, 0.0)),
+        lambda x: np.heaviside(x, 0.5), "x is not NaN", "n", True),
+    # -- sums inside sums
+    Law("Σ (x − Σ x / n) = 0", lambda x: np.sum(x - np.mean(x)), lambda x: 0.0 * np.sum(x), FINITE,
+        "n", True),
+    Law("Σ (Xᵢₖ + Yⱼₖ) Zₖ = (XZ)ᵢ + (YZ)ⱼ",
+        lambda X, Y, Z: np.einsum("ijk,k->ij", X[:, None] + Y[None], Z),
+        lambda X, Y, Z: (X @ Z)[:, None] + (Y @ Z)[None], FINITE, "n m; k m; m", True),
     # -- matrices
     Law("(A⁻¹)⁻¹ = A", lambda A: np.linalg.inv(np.linalg.inv(A)), lambda A: A, "A is regular",
         "n n"),
@@ -306,74 +325,20 @@ def sum_softmax(e: Expr) -> Expr:
     return e
 
 
-def same_branches(e: Expr) -> Expr:
-    """where(c, x, x) = x."""
-    if not (isinstance(e, Apply) and e.name == "where"):
+def sum_of_deviations(e: Expr) -> Expr:
+    """Σ (x − Σ x / n) = 0: a sum inside a sum, where its terms then cancel or are one."""
+    if not isinstance(e, Term):
         return e
-    a, b = (spread(branch, e.shape) for branch in e.args[1:])
-    return a if a is b else e
-
-
-def drop_guard(e: Expr) -> Expr:
-    """where(y = 0, 0, f(where(y = 0, 1, y))) is f(y), but for a value by convention at y = 0.
-
-    Rules of differentiation guard quotients in this way; a choice that a user wrote without a
-    second one inside it stays.
-    """
-    if not (isinstance(e, Apply) and e.name == "where" and number_of(e.args[1]) == 0):
-        return e
-    condition, _, body = e.args
-    if not _at_single_points(condition):
-        return e
-    inner = [
-        part
-        for part in walk([body])
-        if isinstance(part, Apply) and part.name == "where" and part.args[0] is condition
-    ]
-    if not any(number_of(part.args[1]) == 1 for part in inner):
-        return e
-    return spread(
-        replaced(body, {part: spread(part.args[2], part.shape) for part in inner}), e.shape
-    )
-
-
-def _at_single_points(condition: Expr) -> bool:
-    """y = 0, or y = 0 and something more."""
-    if not isinstance(condition, Apply):
-        return False
-    if condition.name in ("logical_and", "bitwise_and"):
-        return any(_at_single_points(c) or number_of(c) == 0 for c in condition.args)
-    return condition.name == "equal"
-
-
-def drop_choice(e: Expr) -> Expr:
-    """where(c, where(c, x, y), z) = where(c, x, z), and where(v ≠ 0, v x, 0) = v x."""
-    if not (isinstance(e, Apply) and e.name == "where"):
-        return e
-    condition, a, b = e.args
-    if isinstance(a, Apply) and a.name == "where" and a.args[0] is condition:
-        return raw_apply(e.primitive, (condition, a.args[1], b), e.params, e.shape)
-    if not (isinstance(condition, Apply) and condition.name == "not_equal"):
-        return e
-    v, zero = condition.args
-    factors = [f for f, _ in a.factors] if isinstance(a, Term) else [a]
-    if number_of(zero) == 0 and number_of(b) == 0 and v in factors:
-        return spread(a, e.shape)
+    for k, (f, labels) in enumerate(e.factors):
+        rest = [pair for j, pair in enumerate(e.factors) if j != k]
+        elsewhere = set(e.out).union(*(ls for _, ls in rest))
+        if isinstance(f, Sum) and set(labels) - elsewhere:
+            found = add([
+                product(e.coefficient, [(t, labels), *rest], e.out, e.sizes) for t in f.terms
+            ])  # fmt: skip
+            if not isinstance(found, Sum):
+                return found
     return e
-
-
-def drop_nan_test(e: Expr) -> Expr:
-    """c ∨ (x is not a number) = c, for numbers x."""
-    if not (isinstance(e, Apply) and e.name in ("bitwise_or", "logical_or")):
-        return e
-    rest = [a for a in e.args if not _asks_for_nan(a)]
-    return rest[0] if len(rest) == 1 and rest[0].shape == e.shape else e
-
-
-def _asks_for_nan(e: Expr) -> bool:
-    if not isinstance(e, Apply):
-        return False
-    return e.name == "isnan" or (e.name == "not_equal" and e.args[0] is e.args[1])
 
 
 def log_det_of_inverse(e: Expr) -> Expr:
@@ -388,21 +353,29 @@ def log_det_of_inverse(e: Expr) -> Expr:
     return e
 
 
+def factored_for_reading(e: Expr) -> Expr:
+    """x a + x b = x (a + b), where a + b has a notation."""
+    return factored(e, tensors=False)
+
+
 STEPS: tuple[Callable[[Expr], Expr], ...] = (
     shift_exponential,
     log_of_exponential,
     name_logsumexp,
     name_softmax,
     sum_softmax,
+    sum_of_deviations,
     write_out,
     merge_stacks,
     log_det_of_inverse,
     same_branches,
     drop_guard,
+    drop_indicator,
     drop_choice,
+    name_step,
     drop_nan_test,
     apply_laws,
-    factored,
+    factored_for_reading,
 )
 """What is tried at every expression, in this order."""
 

@@ -10,6 +10,9 @@ from adjoint.simplify.expression import Expr, Power, Sum, Term, as_term, number_
 from adjoint.simplify.rewrite import rewrite
 from adjoint.simplify.rules import simplify_step
 
+MOST_SPREAD = 6
+"""Sums of tensors in a product are multiplied out up to so many terms."""
+
 MOST_TERMS = 40
 """Products are multiplied out, to see whether terms cancel, up to so many terms."""
 
@@ -25,7 +28,7 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
     def step(e: Expr) -> Expr:
         known = memory.get(e)
         if known is None:
-            known = memory[e] = simplify_step(e)
+            known = memory[e] = simplify_step(spread_tensors(e))
         return known
 
     found = rewrite(roots, step)
@@ -42,6 +45,20 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
 def size(e: Expr) -> int:
     """How much there is to write: the number of different parts, and of their operands."""
     return sum(1 + len(part.children()) for part in walk([e]))
+
+
+def spread_tensors(e: Expr) -> Expr:
+    """A product with a sum of tensors, multiplied out: only products of matrices and vectors have
+    a notation in which a sum stays whole."""
+    if not isinstance(e, Term):
+        return e
+    for k, (f, labels) in enumerate(e.factors):
+        if isinstance(f, Sum) and f.rank > 2 and len(f.terms) <= MOST_SPREAD:
+            rest = [pair for j, pair in enumerate(e.factors) if j != k]
+            return add([
+                product(e.coefficient, [(t, labels), *rest], e.out, e.sizes) for t in f.terms
+            ])  # fmt: skip
+    return e
 
 
 def expanded(e: Expr) -> Expr:

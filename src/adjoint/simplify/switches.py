@@ -13,7 +13,6 @@ import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.broadcasting import core_in, spread_over
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE, ZERO
@@ -31,6 +30,7 @@ from adjoint.simplify.expression import (
     raw_apply,
     walk,
 )
+from adjoint.simplify.indices import core_in, spread_over
 from adjoint.simplify.reading import TRUTH, Reader
 
 _BOUNDED = frozenset((
@@ -44,6 +44,9 @@ def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """where(c, a, b) with everything outside that c does not choose; None if that is nothing."""
     shape = node.type.shape
     c, a, b = args
+    branches = zip((a, b), node.inputs[1:], strict=True)
+    if any(n.type.dtype.kind != "f" and not is_number(e) for e, n in branches):
+        return None
     if number_of(b) == 0:
         return _chosen(c, a, shape, first=True)
     if number_of(a) == 0:
@@ -179,10 +182,17 @@ def stays_finite(root: Expr) -> bool:
     """Whether an expression is finite for all finite values of its symbols, but for overflow of
     sums and products."""
     if root.finite is None:
-        for e in walk([root], lambda e: e.finite is not None):
+        for e in walk([root], _Decided()):
             if e.finite is None:
                 e.finite = _is_finite(e) and all(c.finite for c in _followed(e))
     return bool(root.finite)
+
+
+class _Decided:
+    """The expressions of which it is known whether they are finite."""
+
+    def __contains__(self, e: object) -> bool:
+        return isinstance(e, Expr) and e.finite is not None
 
 
 def _followed(e: Expr) -> tuple[Expr, ...]:

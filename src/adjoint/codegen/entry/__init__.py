@@ -3,12 +3,22 @@
 from adjoint.codegen.entry.build import Entry, build_entry
 from adjoint.codegen.entry.callable import NativeCallable
 from adjoint.codegen.entry.raw import RawKernel
-from adjoint.codegen.entry.spec import Argument, Same, Structure, TypeSpec, leaves
+from adjoint.codegen.entry.spec import (
+    Argument,
+    Captured,
+    OutArgument,
+    Same,
+    Structure,
+    TypeSpec,
+    leaves,
+)
 
 __all__ = [
     "Argument",
+    "Captured",
     "Entry",
     "NativeCallable",
+    "OutArgument",
     "RawKernel",
     "Same",
     "Structure",

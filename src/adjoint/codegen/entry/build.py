@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from adjoint.codegen import object_cache, support
 from adjoint.codegen.blas_symbols import register_imports
 from adjoint.codegen.entry.entry_ir import STACK_ARENA_LIMIT, EntryPlan, EntryText, entry_ir
+from adjoint.codegen.entry.overlap import overlap_code, overlap_symbols
 from adjoint.codegen.entry.portable import portable_entry
 from adjoint.codegen.entry.raw import RawKernel
+from adjoint.codegen.entry.recycling import RECYCLED_FROM, recycling_symbols
 from adjoint.codegen.entry.spec import (
     Argument,
+    Captured,
+    OutArgument,
     Structure,
     TypeSpec,
     leaves,
@@ -74,6 +78,7 @@ def build_entry(
     imports: Sequence[str] | None = None,
     portable: bool = False,
     captured: Sequence[NDArray[Any]] = (),
+    out: OutArgument = "refused",
 ) -> Entry:
     """Compile the IR `module` and an entry that calls its function `kernel` from Python.
 
@@ -90,7 +95,12 @@ def build_entry(
     compiled and `module` is not looked at.  `portable` asks for the entry in Python.
 
     `captured` are arrays whose data the kernel reads: their addresses stand, in order, in the
-    table that it knows as the external symbol `captured`.
+    table that it knows as the external symbol `captured`.  While one of them is not where and how
+    it was, calls go to the fallback (`raw` leaves this to its caller).
+
+    With `out` other than "refused", a keyword argument of this name takes arrays nested like the
+    result, which is then returned: "written" lets the kernel write there where nothing overlaps,
+    for kernels that return 0 always; "copied" copies finished results.
 
     >>> ir = '''define i32 @double_it(ptr %in, ptr %out, ptr %arena) {
     ...   %p = load ptr, ptr %in
@@ -118,6 +128,10 @@ def build_entry(
         structure=structure,
         arena_bytes=arena_bytes,
         release_gil=release_gil,
+        out=out,
+        captured=tuple(map(Captured, captured)),
+        recycled=any(spec.byte_count >= RECYCLED_FROM for spec in outputs)
+        and bool(recycling_symbols()),
     )
     code = (object_code, imports)
     levels = (opt_level, unroll)
@@ -185,6 +199,11 @@ def _native(
     spare = ctypes.c_void_p(None)  # the arena kept between calls
     symbols = {**abi.symbols, **{key: id(value) for key, value in objects.items()}}
     symbols["arena"] = ctypes.addressof(spare)
+    if plan.out != "refused":
+        symbols.update(overlap_symbols())
+        kept = (*kept, overlap_code().anchor)
+    if plan.recycled:
+        symbols.update(recycling_symbols())
     # In the IR every one of these names has a prefix; the kernel's own names cannot clash.
     bound = {f"adjoint.{key}": symbols[key] for key in text.names} | outside
     exports = [plan.kernel, plan.name]

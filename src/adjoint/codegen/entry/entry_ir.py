@@ -13,10 +13,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adjoint.codegen.entry.argument_ir import ArgumentReader
+from adjoint.codegen.entry.argument_ir import ArgumentReader, Leaf
 from adjoint.codegen.entry.ir_writer import IrWriter
 from adjoint.codegen.entry.result_ir import ResultMaker
-from adjoint.codegen.entry.spec import Argument, Structure, TypeSpec
+from adjoint.codegen.entry.spec import (
+    Argument,
+    Captured,
+    OutArgument,
+    Range,
+    Structure,
+    TypeSpec,
+)
+from adjoint.codegen.entry.target_ir import TargetReader
 from adjoint.codegen.numpy_abi import NativeAbi
 
 STACK_ARENA_LIMIT = 16 * 1024  # more might not fit on what is left of a small thread stack
@@ -36,6 +44,9 @@ class EntryPlan:
     structure: Structure
     arena_bytes: int
     release_gil: bool
+    out: OutArgument = "refused"
+    captured: tuple[Captured, ...] = ()
+    recycled: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,35 +78,66 @@ class _EntryWriter(IrWriter):
         self.plan = plan
         self.abi = abi
         self.arguments = ArgumentReader(self, abi)
-        self.results = ResultMaker(self, abi, plan.outputs, plan.name)
+        self.results = ResultMaker(self, abi, plan.outputs, plan.name, plan.recycled)
+        self.targets = None
+        if plan.out != "refused":
+            self.targets = TargetReader(self, abi, plan.name, plan.structure, plan.outputs)
 
     def write(self) -> str:
+        plan, targets = self.plan, self.targets
         self.check_count()
-        pointers: list[str] = []
-        for number, wanted in enumerate(self.plan.arguments):
-            thing = self.load("ptr", "%args", 8 * number)
-            pointers += self.arguments.read(thing, wanted)
+        leaves: list[Leaf] = []
+        for number, wanted in enumerate(plan.arguments):
+            leaves += self.arguments.open(self.load("ptr", "%args", 8 * number), wanted)
+        for number, array in enumerate(plan.captured):
+            self.arguments.recognise(array, self.load("ptr", "@captured", 8 * number))
+        inputs = self.slot(f"[{max(1, len(leaves))} x ptr]")
+        for number, leaf in enumerate(leaves):
+            pointer = self.arguments.read(*leaf)
+            self.emit(f"store ptr {pointer}, ptr {self.at(inputs, 8 * number)}")
+        run = targets and targets.choose(self.results.table, self.others(inputs))
         self.results.allocate()
-        self.run_kernel(pointers)
+        if run:
+            self.emit(f"br label {run}")
+            self.label(run)
+        self.run_kernel(inputs)
+        if targets:
+            targets.finish(self.results.table, self.results.owned, self.held)
         self.results.box_scalars()
-        outermost = self.results.arrange(self.plan.structure)
-        self.release(self.arguments.held)
+        outermost = self.results.arrange(plan.structure)
+        self.release(self.held)
         self.emit(f"ret ptr {outermost}")
         self.write_exits()
         return self.text()
 
+    @property
+    def held(self) -> list[str]:
+        """The slots of what containers held."""
+        return [*self.arguments.held, *(self.targets.reader.held if self.targets else [])]
+
     def check_count(self) -> None:
         count = self.value(f"and i64 %nargsf, {_OFFSET_FLAG_MASK}")
         self.require_equal("i64", count, str(len(self.plan.arguments)))
-        self.require_equal("ptr", "%kwnames", "null")
+        if self.targets is None:
+            self.require_equal("ptr", "%kwnames", "null")
+        else:
+            self.targets.open(len(self.plan.arguments))
 
-    def run_kernel(self, pointers: list[str]) -> None:
-        table = self.slot(f"[{max(1, len(pointers))} x ptr]")
-        for number, pointer in enumerate(pointers):
-            self.emit(f"store ptr {pointer}, ptr {self.at(table, 8 * number)}")
+    def others(self, inputs: str) -> list[tuple[str, list[Range]]] | None:
+        """What targets may not overlap if the kernel is to write there; None if it may not."""
+        if self.plan.out != "written":
+            return None
+        # Numbers are in objects of their own, which no array gives access to.
+        sizes = [(0, 0 if spec.scalar else spec.byte_count) for spec in self.plan.inputs]
+        found = [(inputs, sizes)]
+        if self.plan.captured:
+            found.append(("@captured", [array.extent for array in self.plan.captured]))
+        return found
+
+    def run_kernel(self, inputs: str) -> None:
         block, arena = self.take_arena()
         state = self.call("PyEval_SaveThread") if self.plan.release_gil else ""
-        operands = f"ptr {table}, ptr {self.results.table}, ptr {arena}"
+        operands = f"ptr {inputs}, ptr {self.results.table}, ptr {arena}"
         code = self.value(f'call i32 @"{self.plan.kernel}"({operands})')
         if state:
             self.call("PyEval_RestoreThread", f"ptr {state}")
@@ -135,7 +177,7 @@ class _EntryWriter(IrWriter):
         return block, self.value(f"inttoptr i64 {aligned} to ptr")
 
     def write_exits(self) -> None:
-        held = self.arguments.held
+        held = self.held
         self.label("no_memory")
         self.call("PyErr_NoMemory", cold=True)
         self.emit("br label %fail")
@@ -159,6 +201,7 @@ class _EntryWriter(IrWriter):
             [
                 *self.declarations(),
                 f'declare i32 @"{self.plan.kernel}"(ptr, ptr, ptr)',
+                *(["@captured = external global ptr"] if self.plan.captured else []),
                 *self.constants,
                 f'define ptr @"{self.plan.name}"({parameters}) nounwind {{',
                 "start:",

@@ -19,6 +19,9 @@ _FUNCTIONS = {
     "PyDict_Size": "i64 (ptr)",
     "PyDict_GetItemWithError": "ptr (ptr, ptr)",
     "PyArray_NewFromDescr": "ptr (ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
+    "disjoint": "i1 (ptr, ptr, i64, ptr, ptr, i64)",
+    "copy_results": "void (ptr, ptr, ptr, i64)",
+    "new_recycled": "ptr (ptr, i32, ptr, i64)",
 }
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adjoint.codegen.entry.recycling import empty_array
 from adjoint.codegen.entry.spec import TypeSpec
 from adjoint.errors import InternalError
 
 _KERNEL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _ALIGNMENT = 64
+_BYTE = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ class RawKernel:
     def __call__(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> int:
         sources = _pointers("input", inputs, self.inputs, writeable=False)
         targets = _pointers("output", outputs, self.outputs, writeable=True)
-        arena = np.empty(self.arena_bytes + _ALIGNMENT, np.uint8)
+        arena = empty_array((self.arena_bytes + _ALIGNMENT,), _BYTE)
         start = -(-arena.ctypes.data // _ALIGNMENT) * _ALIGNMENT
         return int(_KERNEL(self.address)(sources, targets, start))
 
     def empty_outputs(self) -> list[NDArray[Any]]:
         """Fresh arrays for the results, of shape () for scalars."""
-        return [np.empty(spec.shape, spec.dtype) for spec in self.outputs]
+        return [empty_array(spec.shape, spec.dtype) for spec in self.outputs]
 
 
 def _pointers(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adjoint.codegen.entry.ir_writer import IrWriter, symbol
+from adjoint.codegen.entry.recycling import RECYCLED_FROM
 from adjoint.codegen.entry.spec import Structure, TypeSpec
 from adjoint.codegen.numpy_abi import NativeAbi
 
@@ -17,13 +18,19 @@ class ResultMaker:
     """Makes the results of one entry."""
 
     def __init__(
-        self, writer: IrWriter, abi: NativeAbi, outputs: Sequence[TypeSpec], name: str
+        self,
+        writer: IrWriter,
+        abi: NativeAbi,
+        outputs: Sequence[TypeSpec],
+        name: str,
+        recycled: bool,
     ) -> None:
         self.writer = writer
         self.abi = abi
         self.outputs = outputs
         self.name = name
-        self.table = ""
+        self.recycled = recycled
+        self.table = writer.slot(f"[{max(1, len(outputs))} x ptr]")
         self.slots: list[str] = []
         self.data: list[str] = []
         self.containers: list[tuple[str, Structure, list[str]]] = []
@@ -34,9 +41,8 @@ class ResultMaker:
         return [*(slot for slot, _, _ in self.containers), *self.slots]
 
     def allocate(self) -> None:
-        """Make the result arrays, room for results that are numbers, and the table of both."""
+        """Make the result arrays and room for results that are numbers, and fill the table."""
         writer = self.writer
-        self.table = writer.slot(f"[{max(1, len(self.outputs))} x ptr]")
         for number, spec in enumerate(self.outputs):
             self.slots.append(writer.slot("ptr", "ptr null"))
             if spec.scalar:
@@ -59,6 +65,9 @@ class ResultMaker:
             writer.constants.append(f"{shape} = private unnamed_addr constant {kind} [{sizes}]")
         descr = writer.thing(f"descr.{spec.dtype.name}")
         writer.call("Py_IncRef", f"ptr {descr}")  # the next call takes this reference
+        if self.recycled and spec.byte_count >= RECYCLED_FROM:
+            operands = (f"i32 {len(spec.shape)}", f"ptr {shape}", f"i64 {spec.byte_count}")
+            return writer.call("new_recycled", f"ptr {descr}", *operands)
         return writer.call(
             "PyArray_NewFromDescr",
             f"ptr {writer.thing('type.ndarray')}",

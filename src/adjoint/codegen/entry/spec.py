@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adjoint.codegen.numpy_abi import SCALAR_DTYPES
 from adjoint.errors import InternalError
+
+Range: TypeAlias = tuple[int, int]
+"""The first byte of an array and the one after its last, counted from its data pointer."""
 
 Origin = Literal["any", "python", "numpy"]
 
@@ -64,10 +68,49 @@ class Same:
     value: object
 
 
+class Captured:
+    """An array that a kernel reads although it is no argument, and its layout when it was compiled.
+
+    Its contents may change, but code that resizes it or gives it another shape or dtype in place
+    would make the kernel read what is no longer there: `is_unchanged` tells.
+    """
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.address: int = array.ctypes.data
+        self.shape, self.strides, self.dtype = array.shape, array.strides, array.dtype
+
+    @property
+    def extent(self) -> Range:
+        """The bytes that belong to it, counted from its first element."""
+        if not self.array.size:
+            return (0, 0)
+        steps = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
+        low, high = sum(s for s in steps if s < 0), sum(s for s in steps if s > 0)
+        return low, high + self.dtype.itemsize
+
+    def is_unchanged(self) -> bool:
+        """Whether the array is where and how it was.
+
+        >>> array = np.zeros(6)
+        >>> captured = Captured(array)
+        >>> array[1], unchanged = 7.0, captured.is_unchanged()
+        >>> array.resize((2, 3))
+        >>> unchanged, captured.is_unchanged()
+        (True, False)
+        """
+        array = self.array
+        now = (array.shape, array.strides, array.dtype, array.ctypes.data)
+        return now == (self.shape, self.strides, self.dtype, self.address)
+
+
 Argument: TypeAlias = (
     "TypeSpec | Same | tuple[Argument, ...] | list[Argument] | dict[str, Argument]"
 )
 Structure: TypeAlias = "int | tuple[Structure, ...] | list[Structure] | dict[str, Structure]"
+OutArgument = Literal["refused", "copied", "written"]
+"""What an entry does with ``out=``: leave it to the fallback, copy finished results into the
+arrays, or let the kernel write there where nothing overlaps."""
 
 
 def leaves(argument: Argument | Sequence[Argument]) -> Iterator[TypeSpec]:
@@ -80,6 +123,21 @@ def leaves(argument: Argument | Sequence[Argument]) -> Iterator[TypeSpec]:
     elif isinstance(argument, Sequence):
         for part in argument:
             yield from leaves(part)
+
+
+def target_arguments(structure: Structure, outputs: Sequence[TypeSpec]) -> Argument:
+    """What ``out=`` has to be for a result of this structure: arrays, also for numbers.
+
+    >>> number = TypeSpec((), np.dtype(float), scalar=True)
+    >>> target_arguments([0], [number])
+    [TypeSpec(shape=(), dtype=dtype('float64'), scalar=False, origin='any')]
+    """
+    if isinstance(structure, int):
+        return TypeSpec(outputs[structure].shape, outputs[structure].dtype)
+    if isinstance(structure, dict):
+        return {key: target_arguments(part, outputs) for key, part in structure.items()}
+    parts = [target_arguments(part, outputs) for part in structure]
+    return tuple(parts) if isinstance(structure, tuple) else parts
 
 
 def result_structure(

@@ -157,6 +157,5 @@ def finish(module: Any, pass_builder: Any) -> None:
     """
     manager = binding.create_new_module_pass_manager()
     manager.add_always_inliner_pass()
-    manager.add_simplify_cfg_pass()
-    manager.add_new_gvn_pass()
+    manager.add_simplify_cfg_pass()  # and no NewGVN: that of LLVM 22 miscompiles nested selects
     manager.run(module, pass_builder)

@@ -10,6 +10,7 @@ import numpy as np
 from adjoint.errors import AdjointError, MissingRuleError
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import recorded
+from adjoint.graph.ir import Graph
 from adjoint.graph.registry import register
 from adjoint.graph.scope import Scope, rules_run
 from adjoint.graph.tracer import Tracer
@@ -58,12 +59,21 @@ class Rules:
         return found
 
     def _traced(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...] | None:
+        graph = self.graph(operands)
+        if graph is None:
+            return None
+        return tuple(n.type._replace(weak=False) for n in graph.outputs)
+
+    def graph(self, operands: tuple[ArrayType, ...]) -> Graph | None:
+        """The function as a graph; None if it is not plain NumPy, and has to be called."""
         with Scope(self.name, abstract=_REASON, internal=True) as scope, np.errstate(all="ignore"):
             try:
-                results = self.call(*unknowns(scope, operands))
+                variables = unknowns(scope, operands)
+                starts = [v.node for v in variables]  # the function may write to its arguments
+                results = self.call(*variables)
             except Exception:
-                return None  # it is not plain NumPy: it has to be called to be known
-            return tuple(as_node(r).type._replace(weak=False) for r in results)
+                return None
+            return Graph(scope, starts, [as_node(r) for r in results])
 
     def _probed(self, operands: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
         with np.errstate(all="ignore"):

@@ -69,7 +69,7 @@ class Cofactor(DerivativeFamily):
         phase = np.linalg.det(u) * np.linalg.det(vh)
         uh, v = np.conj(u.mT), np.conj(vh.mT)
         rotated = [uh @ e @ v for e in directions]
-        core = _mixed_minors(_products_outside(s, order), rotated, n, order)
+        core = mixed_minors(_products_outside(s, order), rotated, n, order)
         return phase[..., None, None] * (np.conj(u) @ core @ np.conj(vh))
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
@@ -96,14 +96,13 @@ def _products_outside(s: Any, order: int) -> Any:
     return product.reshape((*s.shape[:-1], *(n,) * order))
 
 
-def _mixed_minors(p: Any, rotated: list[Any], n: int, order: int) -> Any:
+def mixed_minors(p: Any, rotated: list[Any], n: int, order: int) -> Any:
     """Σ_I p_I Σ_π sgn(π) Π_k F_k[i_k, i_π(k)], as the matrix paired with the last factor."""
     names = [letter(k) for k in range(order)]
     last = names[-1]
     dtype = np.result_type(p, *rotated)
     lead = np.broadcast_shapes(p.shape[:-order], *(f.shape[:-2] for f in rotated))
-    core = np.zeros((*lead, n, n), dtype)
-    diagonal = np.einsum("...ii->...i", core)
+    core: Any = np.zeros((*lead, n, n), dtype)
     for pi in permutations(range(order)):
         sign = np.linalg.det(np.eye(order)[list(pi)]).round().astype(real_dtype(dtype))
         terms = ["..." + "".join(names)]
@@ -111,8 +110,7 @@ def _mixed_minors(p: Any, rotated: list[Any], n: int, order: int) -> Any:
         to = names[pi[-1]]
         result = last if to == last else last + to
         found = np.einsum(",".join(terms) + "->..." + result, p, *rotated, optimize=order > 2)
-        target = diagonal if to == last else core
-        target += sign * found
+        core = core + sign * (found[..., None, :] * np.eye(n, dtype=dtype) if to == last else found)
     return core
 
 

@@ -23,20 +23,27 @@ from adjoint.primitives.linalg.common import MatrixPrimitive, adjoint, lead_shap
 def denominators(w: Any, sign: int) -> tuple[Any, Any]:
     """w_j ± w_i (for sign 0 just w_j), and where it is zero to rounding."""
     d = w[..., None, :] + sign * w[..., :, None] if sign else w[..., None, :]
-    size = np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
+    size = np.max(np.abs(w), axis=-1, keepdims=True, initial=0.0)[..., None]
     return d, np.abs(d) <= 4 * w.shape[-1] * smallest(w.dtype) * size
 
 
-def _touched(m: Any, same: Any) -> Any:
+def _touched(m: Any, same: Any, sign: int) -> Any:
     """Where a matrix has more than rounding in the places of denominators that are zero.
 
     The diagonal of differences holds no derivative and is left out.
     """
     n = m.shape[-1]
-    size = np.max(np.abs(m), axis=(-2, -1), initial=0.0)[..., None, None]
+    size = np.max(np.abs(m), axis=(-2, -1), keepdims=True, initial=0.0)
     small = np.abs(m) <= 64 * n * smallest(m.dtype) * size
     touched = same & ~small
-    return touched & ~np.eye(n, dtype=bool) if same.shape[-2] != 1 else touched
+    return touched & ~np.eye(n, dtype=bool) if sign else touched
+
+
+def divided(m: Any, w: Any, sign: int) -> tuple[Any, Any]:
+    """M_ij / (w_j ± w_i) with zeros for zero denominators, and where M has something there."""
+    d, same = denominators(w, sign)
+    found = np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
+    return found, _touched(m, same, sign)
 
 
 class _Quotient(MatrixPrimitive):
@@ -71,9 +78,8 @@ class DifferenceQuotient(_Quotient):
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         m, w = operands
-        d, same = denominators(w, params["sign"])
-        out = np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
-        touched = np.broadcast_to(_touched(m, same), out.shape)
+        out, touched = divided(m, w, params["sign"])
+        touched = np.broadcast_to(touched, out.shape)
         if np.any(touched):
             out[touched] = np.nan
             values = np.broadcast_to(w[..., None, :], touched.shape)[touched]
@@ -92,11 +98,10 @@ class PulledQuotient(_Quotient):
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         m, w = operands
-        d, same = denominators(w, params["sign"])
-        touched = _touched(m, same)
+        out, touched = divided(m, w, params["sign"])
         if np.any(touched):
             raise _repeated(params["of"], np.broadcast_to(w[..., None, :], touched.shape)[touched])
-        return np.where(same, 0.0, m / np.where(same, 1, d)).astype(np.result_type(m, w))
+        return out
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
         return DIFFERENCE_QUOTIENT(ct, operands[1], **params)
@@ -144,6 +149,15 @@ class VectorTangent(_Guard):
         return CHECKED_VECTORS(ct, operands[1], **params)
 
 
+def repeated_vectors(ct: Any, w: Any) -> Any:
+    """Which columns of a cotangent belong to repeated values and hold more than rounding."""
+    same = denominators(w, -1)[1] & ~np.eye(w.shape[-1], dtype=bool)
+    columns = np.max(np.abs(ct), axis=-2, initial=0.0)
+    size = np.max(columns, axis=-1, keepdims=True, initial=0.0)
+    large = columns > 64 * w.shape[-1] * smallest(ct.dtype) * size
+    return np.any(same, axis=-2) & large
+
+
 class CheckedVectors(_Guard):
     """Their cotangents: an error if one reaches a vector of a repeated value.
 
@@ -155,14 +169,9 @@ class CheckedVectors(_Guard):
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         ct, w = operands
-        same = denominators(w, -1)[1] & ~np.eye(w.shape[-1], dtype=bool)
-        repeated = np.any(same, axis=-2)
-        if np.any(repeated):
-            columns = np.max(np.abs(ct), axis=-2, initial=0.0)
-            size = np.max(columns, axis=-1, keepdims=True, initial=0.0)
-            touched = repeated & (columns > 64 * w.shape[-1] * smallest(ct.dtype) * size)
-            if np.any(touched):
-                raise _repeated(params["of"], np.broadcast_to(w, touched.shape)[touched])
+        touched = repeated_vectors(ct, w)
+        if np.any(touched):
+            raise _repeated(params["of"], np.broadcast_to(w, touched.shape)[touched])
         return super().evaluate(ct, w)
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
@@ -241,6 +250,13 @@ class UndeterminedRotation(_Undetermined):
         return CHECKED_ROTATION(ct, **params)
 
 
+def turned_places(ct: Any) -> Any:
+    """Where the skew part of a cotangent is more than rounding."""
+    skew = np.abs(ct - adjoint(ct))
+    size = np.max(np.abs(ct), axis=(-2, -1), keepdims=True, initial=0.0)
+    return skew > 1e3 * ct.shape[-1] * smallest(ct.dtype) * size
+
+
 class CheckedRotation(_Undetermined):
     """Raises unless the skew part of the cotangent is zero."""
 
@@ -248,9 +264,7 @@ class CheckedRotation(_Undetermined):
 
     def evaluate(self, *operands: Any, **params: Any) -> Any:
         ct = operands[0]
-        skew = np.abs(ct - adjoint(ct))
-        size = np.max(np.abs(ct), axis=(-2, -1), keepdims=True, initial=0.0)
-        if np.any(skew > 1e3 * ct.shape[-1] * smallest(ct.dtype) * size):
+        if np.any(turned_places(ct)):
             raise UndefinedDerivativeError(
                 f"{params['of']} completes its vectors by an arbitrary basis of a space, and the "
                 "result depends on which; its derivative does not exist.",

@@ -51,10 +51,14 @@ class SpectralFunction(MatrixPrimitive):
         if not directions:
             return (v * rows[..., 0, None, :]) @ vh
         rotated = [vh @ e @ v for e in directions]
-        if params["equal"]:
-            _require_equal_values(w, rows)
-        core = _core(_divided_differences(w, rows, len(directions)), rotated)
-        return v @ core @ vh
+        if params["equal"] and np.any(unequal_values(w, rows)):
+            raise UndefinedDerivativeError(
+                "V diag(g) Vᴴ has no derivative where eigenvalues repeat and their entries of g "
+                "differ: any rotation of the vectors is as good.",
+                where=here(),
+                hint="use g = f(w), the same function of every eigenvalue.",
+            )
+        return v @ core_matrix(w, rows, rotated) @ vh
 
     def infer(self, *types: ArrayType, **params: Any) -> ArrayType:
         lead = lead_shape(types, [self.rank(i) for i in range(len(types))])
@@ -136,7 +140,7 @@ def _with_next_derivative(w: Any, rows: Any) -> Any:
 def close(w: Any, left: Any, right: Any) -> tuple[Any, Any]:
     """w[right] − w[left], and where that is zero to rounding."""
     gap = w[..., right] - w[..., left]
-    size = np.max(np.abs(w), axis=-1, initial=0.0)[..., None]
+    size = np.max(np.abs(w), axis=-1, keepdims=True, initial=0.0)
     return gap, np.abs(gap) <= 4 * w.shape[-1] * smallest(w.dtype) * size
 
 
@@ -169,18 +173,17 @@ def _core(table: Any, rotated: list[Any]) -> Any:
     return sum(np.einsum(spec, table, *chain) for chain in permutations(rotated))
 
 
-def _require_equal_values(w: Any, rows: Any) -> None:
-    """Where eigenvalues repeat, so must the values of f: else the product depends on the basis."""
+def core_matrix(w: Any, rows: Any, rotated: list[Any]) -> Any:
+    """C, of the directions in the basis of the vectors."""
+    return _core(_divided_differences(w, rows, len(rotated)), rotated)
+
+
+def unequal_values(w: Any, rows: Any) -> Any:
+    """Where eigenvalues repeat and the values of f do not: the product depends on the basis."""
     n = w.shape[-1]
     left, right = np.arange(n - 1), np.arange(1, n)
     _, same = close(w, left, right)
     g = rows[..., 0, :]
-    size = np.max(np.abs(g), axis=-1, initial=0.0)[..., None]
+    size = np.max(np.abs(g), axis=-1, keepdims=True, initial=0.0)
     apart = np.abs(g[..., right] - g[..., left]) > 1e-6 * size
-    if np.any(same & apart):
-        raise UndefinedDerivativeError(
-            "V diag(g) Vᴴ has no derivative where eigenvalues repeat and their entries of g "
-            "differ: any rotation of the vectors is as good.",
-            where=here(),
-            hint="use g = f(w), the same function of every eigenvalue.",
-        )
+    return same & apart

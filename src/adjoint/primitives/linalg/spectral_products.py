@@ -42,8 +42,8 @@ class Factor(NamedTuple):
 
 def watch(w: Any, v: Any) -> None:
     """Looks for products of these eigenvectors if eigenvalues repeat in the value of w."""
-    if not isinstance(w, Tracer) or not isinstance(v, Tracer):
-        return
+    if not isinstance(w, Tracer) or not isinstance(v, Tracer) or w.shape[-1] < 2:
+        return  # one eigenvalue does not repeat
     node = w.node
     value = node.value
     if value is not None and not node.scopes.recorders:

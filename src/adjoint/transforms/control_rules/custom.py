@@ -21,7 +21,7 @@ from adjoint.graph.scope import Scope
 from adjoint.graph.sites import here
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import zeros_for
-from adjoint.primitives.control.body import apply
+from adjoint.primitives.control.body import apply, as_node
 from adjoint.primitives.control.custom import CUSTOM, Rules, is_plain
 from adjoint.transforms.control_rules.bodies import (
     Flags,
@@ -212,9 +212,15 @@ def batch(self: Any, operands: tuple[Any, ...], batched: Flags, size: int, **par
     """The function and its rules for all examples."""
     rules: Rules = params["rules"]
     flags = list(batched)
+
+    def call(*values: Any) -> list[Any]:
+        found = _for_all(rules.call, values, flags, size)
+        # Of plain operands it is a value, although compiling has recorded what it closes over.
+        return [as_node(r).value for r in found] if is_plain(values) else found
+
     every = Rules(
         rules.name,
-        lambda *values: _for_all(rules.call, values, flags, size),
+        call,
         None if rules.jvp is None else _batched_jvp(rules, flags, size),
         None if rules.pull is None else _batched_pull(rules, flags, size),
     )

@@ -56,7 +56,7 @@ def cofactors(node: Node, out: Any, inputs: list[Series]) -> Series | None:
 
     def coefficient(k: int) -> Coefficient:
         found = total(
-            det[j][..., None, None] * inverse[k - j]
+            np.expand_dims(det[j], (-2, -1)) * inverse[k - j]
             for j in range(k + 1)
             if det[j] is not None and inverse[k - j] is not None
         )
@@ -111,6 +111,6 @@ def _next(a: Series, m: Series, i: int, eye: Any) -> Series:
         if product is None:
             return None
         trace = np.einsum("...ii->...", product) / i
-        return product - trace[..., None, None] * eye
+        return product - np.expand_dims(trace, (-2, -1)) * eye
 
     return Series(without_trace(a[0] @ m[0]), lambda k: without_trace(matmuls(a, m, k)))

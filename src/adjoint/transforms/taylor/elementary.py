@@ -29,6 +29,7 @@ from adjoint.transforms.taylor.series import (
     minus,
     scaled,
     self_cauchy,
+    total,
     weighted,
 )
 
@@ -170,14 +171,24 @@ def _fractional_power(x: Series, n: float, out: Any) -> Series:
     safe = np.where(vanishes, 1.0, base) if anywhere else base
 
     def coefficient(y: Series, k: int) -> Coefficient:
-        w, v = weighted(x), weighted(y)
-        regular = minus(scaled(cauchy(w, y, k, 1), n), cauchy(x, v, k, 1, 1))
+        products = ((j, x[j], y[k - j]) for j in range(1, k + 1))
+        regular = total(
+            _times_weight(p * q, n, j, k) for j, p, q in products if p is not None and q is not None
+        )
         regular = divided(regular, k * safe)
         if not anywhere or regular is None:
             return fitted(regular, out)
         return fitted(np.where(vanishes, _at_zero(x[1], n, k), regular), out)
 
     return defined(out, coefficient)
+
+
+def _times_weight(product: Any, n: float, j: int, k: int) -> Any:
+    """(n j − (k − j))·product, as one number times it unless rounding shows in that number."""
+    weight = n * j - (k - j)
+    if abs(weight) < abs(n * j) / 2 and n * 2**20 % 1:
+        return n * j * product - (k - j) * product
+    return weight * product
 
 
 def _at_zero(slope: Coefficient, n: float, k: int) -> Any:

@@ -1,0 +1,1 @@
+"""Linear algebra in kernels: LAPACK through the pointers that SciPy exports."""

@@ -1,0 +1,10 @@
+"""Enclosures: a graph evaluated on intervals, so that the result holds at every point of them.
+
+`evaluate` is the walk.  What a primitive does with intervals is a row in `elementary` or
+`structural`; arithmetic that rounds outward is in `interval`.
+"""
+
+from adjoint.enclosure.interval import Interval, segment
+from adjoint.enclosure.walk import evaluate
+
+__all__ = ["Interval", "evaluate", "segment"]

@@ -1,0 +1,68 @@
+"""Linear algebra as expressions: inverses are operands of products, so that laws can see them."""
+
+from __future__ import annotations
+
+from adjoint.graph.binding import PROJECTION
+from adjoint.graph.ir import Node
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.simplify.einstein import add, product, times, transpose
+from adjoint.simplify.exact import MINUS, ONE
+from adjoint.simplify.expression import Apply, Expr, raw_apply
+from adjoint.simplify.indices import spread
+from adjoint.simplify.reading import reads
+
+
+@reads("inv")
+def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    return inverse(args[0]) if args[0].rank == 2 else None
+
+
+def inverse(e: Expr) -> Expr:
+    """A⁻¹ as an operand of products."""
+    found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
+    flipped = transpose(e)
+    # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.
+    if flipped.serial < e.serial:
+        found = transpose(raw_apply(PRIMITIVES["inv"], (flipped,), {}, flipped.shape))
+    return found
+
+
+@reads("solve")
+def _solve(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    a, b = args
+    if a.rank != 2 or b.rank != 2:
+        return None
+    sizes = {0: a.shape[0], 1: a.shape[1], 2: b.shape[1]}
+    return product(ONE, [(inverse(a), (0, 1)), (b, (1, 2))], (0, 2), sizes)
+
+
+@reads("cofactor")
+def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """det(A) A⁻ᵀ, and its derivative along E, det(A)(tr(A⁻¹E)A⁻ᵀ − A⁻ᵀEᵀA⁻ᵀ), where A has an
+    inverse."""
+    a, n = args[0], args[0].shape[-1]
+    if len(args) > 2 or a.rank != 2:
+        return None
+    det, inv = raw_apply(PRIMITIVES["det"], (a,), {}, ()), inverse(a)
+    if len(args) == 1:
+        return times(spread(det, a.shape), transpose(inv))
+    e, shape = args[1], node.type.shape
+    if e.rank != len(shape):
+        return None
+    sizes = dict(enumerate(shape)) | {len(shape) + k: n for k in range(2)}
+    *lead, i, j, p, q = sizes
+    first = [(det, ()), (inv, (j, i)), (inv, (q, p)), (e, (*lead, p, q))]
+    second = [(det, ()), (inv, (p, i)), (e, (*lead, q, p)), (inv, (j, q))]
+    out = (*lead, i, j)
+    return add([product(ONE, first, out, sizes), product(MINUS, second, out, sizes)])
+
+
+def is_log_det(e: Expr) -> bool:
+    """log |det A|, which is a part of slogdet."""
+    return (
+        isinstance(e, Apply)
+        and e.primitive is PROJECTION
+        and isinstance(e.args[0], Apply)
+        and e.args[0].name == "slogdet"
+        and e.params["index"] == 1
+    )

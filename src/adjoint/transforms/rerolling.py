@@ -1,0 +1,354 @@
+"""Loops over the entries of an array, unrolled while they were traced, as one operation on it.
+
+A loop that adds x[0]², x[1]², … leaves a chain of additions in the graph, whose operands differ in
+nothing but integers in their indices.  Where these integers count up evenly, the operands are one
+computation on slices, which batching gives, and the chain is a sum over its new axis: Σ x².  The
+same holds for products, maxima, arrays filled entry by entry, and stacks.  Loops inside loops are
+found from the inside out.  (Compilers call it loop rerolling.)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.binding import LITERAL, VARIABLE, as_tracer, variable
+from adjoint.graph.ir import NO_PARAMS, Node, reachable
+from adjoint.graph.scope import Scope
+from adjoint.graph.tracer import wrap
+from adjoint.primitives.contraction import LETTERS, contract
+from adjoint.primitives.indexing import SETITEM, selection_shape, take_index
+from adjoint.transforms.batching import batch, replay
+from adjoint.transforms.index_patterns import (
+    Mismatch,
+    Pattern,
+    Skeletons,
+    block_length,
+    integers,
+    pattern_of,
+    sliced,
+    whole,
+)
+from adjoint.transforms.walk import Operands
+
+SHORTEST = 17
+"""Chains of fewer operands are left as they were written."""
+
+REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "add": np.sum, "multiply": np.prod, "maximum": np.max, "minimum": np.min
+}  # fmt: skip
+
+CHAINS = {**{name: name for name in REDUCTIONS}, "subtract": "add", "setitem": "setitem"}
+
+
+def reroll(outputs: Sequence[Node], scope: Scope) -> list[Any] | None:
+    """The outputs with loops made into operations on arrays, or None if there are none.
+
+    The result is exact up to the order of summation.
+    """
+    forwarded = _Rewriting(scope, outputs, _forward).run()
+    rewriting = _Rewriting(scope, [as_tracer(v).node for v in forwarded], None)
+    found = rewriting.run()
+    return found if rewriting.folded else None
+
+
+class _Rewriting:
+    """One pass over a graph that makes it again, with chains folded or reads forwarded."""
+
+    def __init__(
+        self, scope: Scope, outputs: Sequence[Node], rule: Callable[[Node, Any], Any] | None
+    ) -> None:
+        self.scope, self.outputs, self.rule = scope, outputs, rule
+        self.order = reachable(outputs, scope)
+        self.skeletons, self.operand = Skeletons(), Operands(scope)
+        self.folded = 0
+        self.known: dict[Node, Any] = {}
+        self.inner = set() if rule else self._inner()
+
+    def _inner(self) -> set[Node]:
+        """The links of chains that nothing but the next link uses."""
+        uses = Counter(n for node in self.order for n in node.inputs)
+        uses.update(self.outputs)
+        return {
+            parent
+            for node in self.order
+            for parent in node.inputs
+            if uses[parent] == 1 and _chain(node) and _chain(parent) == _chain(node)
+        }
+
+    def run(self) -> list[Any]:
+        for node in self.order:
+            if node not in self.inner:
+                self.known[node] = self._made(node)
+        return [self.value(n) for n in self.outputs]
+
+    def value(self, node: Node) -> Any:
+        """A node of the old graph in the new one."""
+        found = self.known.get(node)
+        if found is None:
+            made = self._again if node in self.inner else self._outside
+            found = self.known[node] = made(node)
+        return found
+
+    def _outside(self, node: Node) -> Any:
+        """A node that does not depend on the scope; of a transform that has returned, from
+        outside."""
+        return self.operand(node) if node.scopes.dead else wrap(node)
+
+    def _variable(self, node: Node) -> Any:
+        """An input, what an inner variable stood for, or a one of unknown value."""
+        if not node.inputs or not node.scopes.dead:
+            return wrap(node)
+        if self.scope in node.inputs[0].scopes.members:
+            return self.value(node.inputs[0])
+        scopes = self.scope.only
+        return wrap(Node(VARIABLE, node.inputs, NO_PARAMS, node.value, scopes, None, node.type))
+
+    def _made(self, node: Node) -> Any:
+        if node.primitive is VARIABLE:
+            return self._variable(node)
+        if self.rule is not None:
+            found = self.rule(node, self.value)
+            return self._again(node) if found is None else found
+        name = _chain(node)
+        if name == "setitem":
+            found = self._filled(node)
+        elif name:
+            found = self._reduced(node, name)
+        else:
+            found = self._stacked(node) if node.primitive.name == "stack" else None
+        self.folded += found is not None
+        return self._links(node) if found is None else found
+
+    def _links(self, node: Node) -> Any:
+        """A chain as it was: its inner links first, without recursion."""
+        stack, links = [node], []
+        while stack:
+            link = stack.pop()
+            links.append(link)
+            stack += [n for n in link.inputs if n in self.inner and n not in self.known]
+        for link in reversed(links):
+            self.known[link] = self._again(link)
+        return self.known[node]
+
+    def _again(self, node: Node) -> Any:
+        return node.primitive(*(self.value(n) for n in node.inputs), **node.params)
+
+    # -- chains of operations ---------------------------------------------------------------
+
+    def _reduced(self, root: Node, name: str) -> Any:
+        """A chain of additions, products or maxima; None if no loop is found in it."""
+        operands: list[tuple[int, Node]] = []
+        stack = [(1, root)]
+        while stack:
+            sign, node = stack.pop()
+            if node is root or node in self.inner:
+                right = -sign if node.primitive.name == "subtract" else sign
+                stack += [(right, node.inputs[1]), (sign, node.inputs[0])]
+            else:
+                operands.append((sign, node))
+        if len(operands) < SHORTEST:
+            return None
+        groups: dict[Any, list[tuple[int, Any]]] = {}
+        for sign, node in operands:
+            value = self.value(node)
+            alike = self.skeletons(as_tracer(value).node), sign, node.type.shape
+            groups.setdefault(alike, []).append((sign, value))
+        parts: list[tuple[int, Any]] = []
+        found = 0
+        for members in groups.values():
+            folded = self._fold([v for _, v in members], REDUCTIONS[name], root)
+            found += folded is not None
+            parts += members if folded is None else [(members[0][0], folded)]
+        return _combined(root, name, parts) if found else None
+
+    def _fold(self, values: list[Any], reduction: Callable[..., Any], like: Node) -> Any:
+        """The reduction of values that are one computation at counting indices, else None."""
+        if len(values) < SHORTEST or np.shape(values[0]) != like.type.shape:
+            return None
+        try:
+            return self._nested(values, lambda a: reduction(a, axis=0))
+        except Mismatch:
+            return None
+
+    def _nested(self, values: list[Any], reduction: Callable[[Any], Any]) -> Any:
+        """Innermost loops first: the values of one become one value."""
+        while True:
+            pattern = pattern_of([as_tracer(v).node for v in values])
+            length = block_length(pattern.integers())
+            if length == len(values):
+                return reduction(self._batched(pattern))
+            blocks = [values[k : k + length] for k in range(0, len(values), length)]
+            patterns = [pattern_of([as_tracer(v).node for v in b]) for b in blocks]
+            values = [reduction(self._batched(p)) for p in patterns]
+
+    def _batched(self, pattern: Pattern) -> Any:
+        """All instances of a pattern along a new first axis."""
+        with Scope("a loop", abstract="its steps are taken together", internal=True) as inner:
+            entries = {n: variable(inner, None, n.type) for n in pattern.varying}
+            arrays = {
+                entries[n].node: self._slices(n, index) for n, index in pattern.varying.items()
+            }
+            fixed = {n: wrap(n) for n in reachable([pattern.first], self.scope) if not n.inputs
+                     or n.primitive is VARIABLE}  # fmt: skip
+            (body,) = replay([pattern.first], {**fixed, **entries}, self.scope)
+            (found,) = batch([as_tracer(body).node], arrays, pattern.count, inner)
+        return found
+
+    def _slices(self, node: Node, indices: Sequence[tuple[Any, ...]]) -> Any:
+        """x[i] for all i of a loop, along a new first axis."""
+        base = node.inputs[0]
+        index, moving = sliced(indices, base.type.shape)
+        x = wrap(base)
+        if not whole(index):
+            x = take_index(x, index, ())
+        axes = [k for k, p in enumerate(index) if isinstance(p, slice)]
+        names = [LETTERS[k + 1] for k in range(len(axes))]
+        for k, place in enumerate(axes):
+            if place in moving:
+                names[k] = LETTERS[0]
+        rest = "".join(n for n in names if n != LETTERS[0])
+        term = "".join(names)
+        return x if term == LETTERS[0] + rest else contract(f"{term}->{LETTERS[0]}{rest}", x)
+
+    # -- arrays filled entry by entry, and stacks -------------------------------------------
+
+    def _filled(self, root: Node) -> Any:
+        """A chain of writes ``out[i] = …``; of writes to one place the last one counts."""
+        writes: dict[tuple[Any, ...], Any] = {}
+        node = root
+        while node is root or node in self.inner:
+            if len(node.inputs) != 2:
+                return None
+            writes.setdefault(_full(node.params["template"], root.type.shape), node.inputs[1])
+            node = node.inputs[0]
+        places = {tuple(isinstance(p, int) for p in index) for index in writes}
+        slices_whole = all(isinstance(p, int) or p == slice(None) for t in writes for p in t)
+        if len(writes) < SHORTEST or len(places) != 1 or not slices_whole:
+            return None
+        base = self.value(node)
+        entries = [(_spread(self.value(v), t, root), t) for t, v in reversed(writes.items())]
+        try:
+            value, index = self._blocks(entries, root)
+        except Mismatch:
+            return None
+        return value if whole(index) else SETITEM(base, value, template=index)
+
+    def _blocks(self, entries: list[tuple[Any, tuple[Any, ...]]], root: Node) -> Any:
+        """Writes at counting places as one write at a slice."""
+        while len(entries) > 1:
+            rows = [integers(index) for _, index in entries]
+            nodes = [as_tracer(v).node for v, _ in entries]
+            pattern = pattern_of(nodes)
+            both = [a + b for a, b in zip(rows, pattern.integers(), strict=True)]
+            length = block_length(both)
+            made = []
+            for k in range(0, len(entries), length):
+                block = entries[k : k + length]
+                index, moving = sliced([t for _, t in block], root.type.shape)
+                (axis,) = moving if len(moving) == 1 else (None,)
+                if axis is None:
+                    raise Mismatch
+                inner = pattern_of([as_tracer(v).node for v, _ in block])
+                place = sum(isinstance(p, slice) for p in index[:axis])
+                made.append((np.moveaxis(self._batched(inner), 0, place), index))
+            entries = made
+        return entries[0]
+
+    def _stacked(self, root: Node) -> Any:
+        if len(root.inputs) < SHORTEST:
+            return None
+        try:
+            pattern = pattern_of([as_tracer(self.value(n)).node for n in root.inputs])
+            if block_length(pattern.integers()) != pattern.count:
+                return None
+            return np.moveaxis(self._batched(pattern), 0, root.params["axis"])
+        except Mismatch:
+            return None
+
+
+def _chain(node: Node) -> str:
+    return CHAINS.get(node.primitive.name, "")
+
+
+def _combined(root: Node, name: str, parts: list[tuple[int, Any]]) -> Any:
+    """What is left of a chain: a few operands, and what loops have become."""
+    parts.sort(key=lambda part: part[0] < 0)
+    total = parts[0][1] if parts[0][0] > 0 else -parts[0][1]
+    for sign, value in parts[1:]:
+        if name == "add":
+            total = total + value if sign > 0 else total - value
+        else:
+            operation = root.primitive
+            total = operation(total, value, **root.params)
+    return total
+
+
+def _full(template: Sequence[Any], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """An index with one part for each axis, integers counted from the front."""
+    used = sum(p is not Ellipsis for p in template)
+    parts: list[Any] = []
+    for p in template:
+        parts += [slice(None)] * (len(shape) - used) if p is Ellipsis else [p]
+    parts += [slice(None)] * (len(shape) - len(parts))
+    return tuple(
+        p % n if isinstance(p, int) else p for p, n in zip(parts, shape, strict=False)
+    )  # fmt: skip
+
+
+def _spread(value: Any, index: tuple[Any, ...], root: Node) -> Any:
+    """What is written, in the shape of the place."""
+    shape = selection_shape(root.type.shape, index, ())
+    return value if np.shape(value) == shape else np.broadcast_to(value, shape)
+
+
+def _forward(node: Node, value: Callable[[Node], Any]) -> Any:
+    """What is read back from an array just after it was written there is what was written; what is
+    overwritten at once need not be written."""
+    if node.primitive.name == "setitem" and len(node.inputs) == 2:
+        return _overwritten(node, value)
+    if node.primitive.name != "getitem" or len(node.inputs) != 1:
+        return None
+    source = as_tracer(value(node.inputs[0])).node
+    index = node.params["template"]
+    if not all(isinstance(p, int) for p in index) or len(index) != len(source.type.shape):
+        return None
+    wanted = _full(index, source.type.shape)
+    while source.primitive.name == "setitem" and len(source.inputs) == 2:
+        written = _full(source.params["template"], source.type.shape)
+        if written == wanted:
+            found = wrap(source.inputs[1])
+            return found if np.shape(found) == () else None
+        if not all(isinstance(p, int) for p in written):
+            return None
+        source = source.inputs[0]
+    if source.primitive is LITERAL:
+        return source.value[wanted]
+    if source is as_tracer(value(node.inputs[0])).node:
+        return None
+    return take_index(wrap(source), wanted, ())
+
+
+def _overwritten(node: Node, value: Callable[[Node], Any]) -> Any:
+    base = as_tracer(value(node.inputs[0])).node
+    index = _full(node.params["template"], node.type.shape)
+    if base.primitive.name != "setitem" or len(base.inputs) != 2:
+        return None
+    if not all(isinstance(p, int) for p in index) or base.params["template"] != index:
+        return None
+    return SETITEM(wrap(base.inputs[0]), value(node.inputs[1]), template=index)
+
+
+def loops_left(outputs: Sequence[Node], scope: Scope) -> bool:
+    """Whether a graph still reads or writes many single entries: a loop nothing was found for."""
+    counts: Counter[str] = Counter()
+    for node in reachable(outputs, scope):
+        if node.primitive.name in ("getitem", "setitem", "scatter_add"):
+            counts[node.primitive.name] += any(isinstance(p, int) for p in node.params["template"])
+    return any(n >= SHORTEST for n in counts.values())
+
+
+__all__ = ["loops_left", "reroll"]
