@@ -22,9 +22,12 @@ SUITES = {
     "taylor": "benchmarks.taylor",
     "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",
+    "simplification": "benchmarks.simplification",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
-BY_DEFAULT = ("core", "native", "linear_algebra", "peers", "taylor", "loops", "calls")
+BY_DEFAULT = (
+    "core", "native", "linear_algebra", "peers", "taylor", "loops", "calls", "simplification",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:

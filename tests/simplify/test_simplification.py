@@ -198,6 +198,13 @@ def test_numbers_are_exact():
     assert e.coefficient == Fraction(3, 10)
 
 
+@pytest.mark.parametrize("c", [1e20, -3e25, 1e300])
+def test_numbers_beyond_the_integers_of_arrays_are_floats(c):
+    x = np.arange(1.0, 4.0)
+    h = ad.compile(ad.hessian(lambda x: c * np.sum(x**3)))(x)
+    np.testing.assert_allclose(h, np.diag(6.0 * c * x), rtol=1e-14)
+
+
 # -- reading what indices and choices do, on exact integers
 
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from adjoint.operators.parts import Values, ties
-from adjoint.simplify.cleanup import as_term
 from adjoint.simplify.einstein import product
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Expr, Factor, Labels, Term
+from adjoint.simplify.expression import Expr, Factor, Labels, Term, as_term
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from adjoint.errors import ArgumentValueError
-from adjoint.simplify.cleanup import as_term
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Expr, Factor, Sum, Symbol, Term, symbol, walk
+from adjoint.simplify.expression import Expr, Factor, Sum, Symbol, Term, as_term, symbol, walk
 from adjoint.simplify.rebuild import evaluate
 
 MAX_BYTES = 2**30

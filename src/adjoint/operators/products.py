@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from adjoint.operators.parts import Part, Split, Values, join, split, unknown
-from adjoint.simplify.cleanup import as_term
 from adjoint.simplify.contraction_order import pairwise
 from adjoint.simplify.einstein import product
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Expr, Labels, Symbol, Term, number, number_of
+from adjoint.simplify.expression import Expr, Labels, Symbol, Term, as_term, number, number_of
 from adjoint.simplify.rebuild import evaluate
 
 

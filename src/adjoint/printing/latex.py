@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from adjoint.printing.names import LETTERS, parts_of, sized
@@ -35,7 +34,7 @@ from adjoint.printing.precedence import (
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.exact import Coefficient, is_exact, magnitude
 
 LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
@@ -190,13 +189,13 @@ class Latex:
 
 def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
     """A number; a fraction upright where it is short."""
-    if not isinstance(value, Fraction):
+    if not is_exact(value):
         return f"{value:.6g}"
-    sign = "-" if value < 0 else ""
-    top, bottom = (_raised(part.replace("·", r" \cdot ")) for part in sized(abs(value), sizes))
+    sign, size = "-" if value < 0 else "", magnitude(value)
+    top, bottom = (_raised(part.replace("·", r" \cdot ")) for part in sized(size, sizes))
     if bottom == "1":
         return sign + top
-    short = f"{float(abs(value)):.12g}"
+    short = f"{float(size):.12g}"
     if top.isdigit() and bottom.isdigit() and len(short) <= 5 and value.denominator > 10:
         return sign + short
     return rf"{sign}\tfrac{{{top}}}{{{bottom}}}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+
+from adjoint.simplify.exact import Rational
 
 LETTERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ",
@@ -40,9 +41,10 @@ def ascii_name(text: str) -> str:
     return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
 
 
-def sized(value: Fraction, sizes: dict[int, str]) -> tuple[str, str]:
+def sized(value: Rational, sizes: dict[int, str]) -> tuple[str, str]:
     """A positive fraction as numerator and denominator, dimensions by name where they divide it.
 
+    >>> from fractions import Fraction
     >>> sized(Fraction(2, 101), {101: "n"}), sized(Fraction(3, 4), {})
     (('2', 'n'), ('3', '4'))
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from adjoint.graph.binding import PROJECTION
@@ -35,9 +34,9 @@ from adjoint.printing.precedence import (
     times,
     transposes,
 )
-from adjoint.simplify.cleanup import as_term
-from adjoint.simplify.einstein import add, is_symmetric, product
-from adjoint.simplify.exact import ONE, exact, is_negative
+from adjoint.simplify.canonical import is_symmetric
+from adjoint.simplify.einstein import add, product
+from adjoint.simplify.exact import HALF, ONE, exact, is_exact, is_negative
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -46,6 +45,7 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    as_term,
     number,
     number_of,
     raw_term,
@@ -55,7 +55,6 @@ from adjoint.simplify.expression import (
 from adjoint.simplify.linear_algebra import is_log_det
 
 LETTERS = "ijklpqrstuvwabcdefgh"
-HALF = Fraction(1, 2)
 
 
 class Notation:
@@ -164,7 +163,7 @@ class Notation:
     def _positive_power(self, base: Tree, n: Any) -> Tree:
         if n == 1:
             return base
-        if isinstance(base, Pow) and isinstance(base.base, Norm) and isinstance(n, Fraction):
+        if isinstance(base, Pow) and isinstance(base.base, Norm) and is_exact(n):
             inner = base.exponent
             assert isinstance(inner, Number)
             n = n * exact(inner.value)

@@ -7,7 +7,6 @@ taken from the vector's end, and a product with an inverse is a solve.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,7 @@ from adjoint.printing.precedence import (
     kind_of,
 )
 from adjoint.printing.python_calls import CALLS, HELPERS, UFUNCS
-from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.exact import Coefficient, is_exact
 
 
 class Python:
@@ -92,7 +91,7 @@ class Python:
 
     def number(self, value: Coefficient) -> tuple[str, int]:
         """A number, dimensions by name."""
-        if not isinstance(value, Fraction):
+        if not is_exact(value):
             return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
         top, bottom = self._sized(abs(value.numerator)), self._sized(value.denominator)
         sign = "-" if value < 0 else ""

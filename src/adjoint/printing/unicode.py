@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from adjoint.printing.names import greek, is_product, parts_of, sized
@@ -35,7 +34,7 @@ from adjoint.printing.precedence import (
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.exact import Coefficient, is_exact, magnitude
 
 SUPERSCRIPTS = str.maketrans("0123456789-+=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁼⁽⁾ⁿ")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -225,15 +224,15 @@ def coefficient_text(
     """A number; in front of a product, 1 is not printed."""
     if factor and value in (1, -1):
         return "" if value == 1 else "−"
-    if not isinstance(value, Fraction):
+    if not is_exact(value):
         return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
-    sign = "−" if value < 0 else ""
-    top, bottom = sized(abs(value), sizes or {})
+    sign, size = "−" if value < 0 else "", magnitude(value)
+    top, bottom = sized(size, sizes or {})
     if (top, bottom) == ("1", "2"):
         return sign + "½"
     if bottom == "1":
         return sign + top
-    short = f"{float(abs(value)):.12g}"
+    short = f"{float(size):.12g}"
     if top.isdigit() and bottom.isdigit() and len(short) <= 5:
         return sign + short
     below = f"({bottom})" if is_product(bottom, sizes or {}) else bottom

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.cleanup import as_term
 from adjoint.simplify.einstein import product
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Apply, Expr, number, number_of, raw_apply, walk
+from adjoint.simplify.expression import Apply, Expr, as_term, number, number_of, raw_apply, walk
 from adjoint.simplify.indices import spread
 from adjoint.simplify.rewrite import replaced
 

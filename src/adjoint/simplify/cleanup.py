@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from adjoint.simplify import exact
 from adjoint.simplify.einstein import add, product
@@ -15,8 +16,8 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    as_term,
     number,
-    raw_term,
     split,
 )
 
@@ -24,8 +25,7 @@ Signature = tuple[tuple[str, int], ...]
 """Per index of a factor: its first place in the result, or its number among the summed ones."""
 
 
-@dataclass(frozen=True)
-class _Occurrence:
+class _Occurrence(NamedTuple):
     term: Expr
     view: Term
     place: int
@@ -35,7 +35,12 @@ def factored(e: Expr, tensors: bool = True) -> Expr:
     """A sum with the factors that its terms share taken out, largest groups first; without
     ``tensors``, only where a sum of numbers, vectors or matrices is left."""
     while isinstance(e, Sum):
-        found = _same_delta(e, tensors) or _absorbed(e) or _best_group(e, tensors)
+        found = _same_delta(e, tensors) if e.has_delta else None
+        if found is None:
+            if not _may_share(e):
+                return e
+            views = [as_term(t) for t in e.terms]
+            found = _absorbed(e, views) or _best_group(e, views, tensors)
         if found is None:
             return e
         group, replacement = found
@@ -45,24 +50,36 @@ def factored(e: Expr, tensors: bool = True) -> Expr:
     return e
 
 
-def _best_group(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
+def _may_share(e: Sum) -> bool:
+    """Whether a factor, with whatever indices, belongs to several terms, or is a sum itself: in
+    most sums there is none, and nothing to look for."""
+    seen: set[Expr] = set()
+    for t in e.terms:
+        own = set(t.children()) if isinstance(t, Term) else {t}
+        if not seen.isdisjoint(own) or any(isinstance(f, Sum) for f in own):
+            return True
+        seen |= own
+    return False
+
+
+def _best_group(
+    e: Sum, views: Sequence[Term], tensors: bool
+) -> tuple[list[_Occurrence], Expr] | None:
     groups: dict[tuple[Expr, Signature], list[_Occurrence]] = {}
     polynomial = e.rank == 0 and not any(
-        worth_taking_out(f) and not isinstance(f, Sum)
-        for t in e.terms
-        for f, _ in as_term(t).factors
+        worth_taking_out(f) and not isinstance(f, Sum) for view in views for f, _ in view.factors
     )
-    for t in e.terms:
-        view = as_term(t)
+    for t, view in zip(e.terms, views, strict=True):
         seen = set()
         for place, (f, labels) in enumerate(view.factors):
             key = f, _signature(view, labels)
             if (not polynomial or worth_taking_out(f)) and key not in seen:
                 seen.add(key)
                 groups.setdefault(key, []).append(_Occurrence(t, view, place))
+    uses = {view: Counter([i for _, ls in view.factors for i in set(ls)]) for view in views}
     ranked = sorted(
         (g for g in groups.items() if len(g[1]) > 1),
-        key=lambda g: (-len(g[1]), _rank_left(*g), -g[0][0].rank, g[0][0].serial),
+        key=lambda g: (-len(g[1]), _rank_left(g[0], g[1], uses), -g[0][0].rank, g[0][0].serial),
     )
     for (f, signature), group in ranked:
         replacement = _take_out(f, signature, group, e.rank, tensors)
@@ -71,9 +88,12 @@ def _best_group(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
     return None
 
 
-def _rank_left(key: tuple[Expr, Signature], group: list[_Occurrence]) -> int:
-    """The rank of the sum that is left when a factor is taken out: the less, the cheaper."""
-    places: set[int] = set().union(*(_needed(o) for o in group))
+def _rank_left(
+    key: tuple[Expr, Signature], group: list[_Occurrence], uses: Mapping[Term, Mapping[int, int]]
+) -> int:
+    """The rank of the sum that is left when a factor is taken out: the less, the cheaper.  ``uses``
+    says how many factors of a term have an index."""
+    places: set[int] = set().union(*[_needed(o, uses[o.view]) for o in group])
     return len(places) + len({i for kind, i in key[1] if kind == "sum"})
 
 
@@ -81,7 +101,7 @@ def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
     """I + diag(v) = diag(1 + v): terms with the same delta are one."""
     groups: dict[tuple[int, ...], list[Term]] = {}
     for t in e.terms:
-        if isinstance(t, Term) and len(set(t.out)) < len(t.out):
+        if isinstance(t, Term) and t.has_delta:
             groups.setdefault(t.out, []).append(t)
     for out, group in groups.items():
         if len(group) > 1 and (tensors or len(set(out)) < 3):
@@ -93,16 +113,15 @@ def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
     return None
 
 
-def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
+def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
-    present = {split(t)[1]: split(t)[0] for t in e.terms}
-    for t in e.terms:
-        view = as_term(t)
+    for t, view in zip(e.terms, views, strict=True):
         for place, (f, labels) in enumerate(view.factors):
-            if not isinstance(f, Sum) or labels != view.out or len(set(labels)) < len(labels):
+            if not isinstance(f, Sum) or labels != view.out or view.has_delta:
                 continue
+            present = {rest: c for c, rest in map(split, e.terms)}
             pairs = [split(part) for part in f.terms]
-            ratios = {exact.multiply(present[rest], 1 / c) for c, rest in pairs if rest in present}
+            ratios = {exact.divide(present[rest], c) for c, rest in pairs if rest in present}
             if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):
                 continue
             (ratio,) = ratios
@@ -117,14 +136,6 @@ def _absorbed(e: Sum) -> tuple[list[_Occurrence], Expr] | None:
     return None
 
 
-def as_term(e: Expr) -> Term:
-    """An expression as a term of one factor."""
-    if isinstance(e, Term):
-        return e
-    labels = tuple(range(e.rank))
-    return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
-
-
 def worth_taking_out(f: Expr) -> bool:
     """Polynomials in numbers stay sums of monomials; anything larger is written once."""
     base = f.base if isinstance(f, Power) else f
@@ -134,10 +145,11 @@ def worth_taking_out(f: Expr) -> bool:
 
 def _signature(view: Term, labels: Sequence[int]) -> Signature:
     summed: dict[int, int] = {}
-    return tuple(
-        ("out", view.out.index(i)) if i in view.out else ("sum", summed.setdefault(i, len(summed)))
+    out = view.out
+    return tuple([
+        ("out", out.index(i)) if i in out else ("sum", summed.setdefault(i, len(summed)))
         for i in labels
-    )
+    ])  # fmt: skip
 
 
 def _take_out(
@@ -148,7 +160,7 @@ def _take_out(
                 and i not in [j for q, j in signature[:k] if q == "sum"])  # fmt: skip
     places: set[int] = set()
     for o in group:
-        places |= _needed(o)
+        places |= _needed(o, Counter([i for _, ls in o.view.factors for i in set(ls)]))
     kept = sorted(places)
     rests = []
     for o in group:
@@ -173,10 +185,10 @@ def _take_out(
     return product(ONE, [(f, ids), (inner, places_of)], tuple(range(rank)), sizes)
 
 
-def _needed(o: _Occurrence) -> set[int]:
+def _needed(o: _Occurrence, uses: Mapping[int, int]) -> set[int]:
     """The places of the result on which a term without its common factor depends."""
-    view = o.view
-    used = {i for k, (_, ls) in enumerate(view.factors) if k != o.place for i in ls}
+    view, own = o.view, o.view.factors[o.place][1]
+    used = {i for i in view.out if uses.get(i, 0) > (i in own)}
     return {k for k, i in enumerate(view.out) if i in used or view.out.count(i) > 1}
 
 

@@ -20,7 +20,7 @@ def pairwise(e: Term) -> tuple[tuple[Pair, ...], float, float]:
     """The pairs of factors to multiply, one after the other, each product put at the end of the
     list; and the floating-point operations and bytes written that this takes."""
     terms = tuple(labels for _, labels in e.factors)
-    return _cheapest(terms, e.out, tuple(sorted(e.sizes.items())))
+    return _cheapest(terms, e.out, tuple(e.sizes.items()))
 
 
 @lru_cache(maxsize=4096)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import singledispatch
 
 from adjoint.graph.binding import PROJECTION, VARIABLE
 from adjoint.graph.ir import Node
 from adjoint.primitives.contraction import parse
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.expression import Apply, Expr, Power, Sum, Symbol, Term, walk
+from adjoint.simplify.expression import Apply, Expr, Sum, Symbol, Term, walk
 
 CUBIC = {"inv": 2.0, "solve": 0.67, "det": 0.67, "slogdet": 0.67, "cofactor": 22.0,
          "cholesky": 0.33, "eigh": 9.0, "svd": 22.0}  # fmt: skip
@@ -45,7 +44,7 @@ def _scaled(value: float, unit: str) -> str:
 
 def cost_of_graph(outputs: Iterable[Node]) -> Cost:
     """The cost of a graph as it was traced."""
-    total = Cost(0, 0)
+    flops = written = 0.0
     seen: set[Node] = set()
     stack = list(outputs)
     while stack:
@@ -54,71 +53,57 @@ def cost_of_graph(outputs: Iterable[Node]) -> Cost:
             continue
         seen.add(node)
         stack.extend(node.inputs)
-        total += _node_cost(node)
-    return total
+        more, size = _node_cost(node)
+        flops, written = flops + more, written + size
+    return Cost(flops, written)
 
 
-def _node_cost(node: Node) -> Cost:
+def _node_cost(node: Node) -> tuple[float, float]:
     if node.primitive is VARIABLE or node.primitive is PROJECTION:
-        return Cost(0, 0)
-    if node.primitive.multiple_results:
-        size = max(t.size for t in node.types)
-    else:
-        size = node.type.size
+        return 0.0, 0.0
+    several = node.primitive.multiple_results
+    size = max([t.size for t in node.types]) if several else math.prod(node.type.shape)
     written = 8.0 * size
     if node.primitive.name == "einsum":
         terms, result = parse(node.params["subscripts"])
         sizes = dict(node.params.get("sizes", ()))
         for term, n in zip(terms, node.inputs, strict=True):
-            sizes |= dict(zip(term, n.type.shape, strict=True))
+            sizes |= zip(term, n.type.shape, strict=True)
         present = set("".join(terms))
-        volume = math.prod(sizes[i] for i in present)
-        summed = present - set(result)
-        return Cost(volume * (len(terms) - 1 + bool(summed)), written)
+        volume = math.prod([sizes[i] for i in present])
+        summed = not present.issubset(result)
+        return float(volume * (len(terms) - 1 + summed)), written
     factor = CUBIC.get(node.primitive.name)
     if factor is not None:
-        return Cost(factor * node.inputs[0].type.shape[-1] ** 3, written)
-    return Cost(size, written)
+        return factor * node.inputs[0].type.shape[-1] ** 3, written
+    return float(size), written
 
 
 def cost_of(roots: Iterable[Expr]) -> Cost:
     """The cost of expressions, each common part counted once."""
-    total = Cost(0, 0)
-    for e in walk(roots):
-        total += expression_cost(e)
-    return total
+    return cost_of_parts(walk(roots))
 
 
-@singledispatch
-def expression_cost(e: Expr) -> Cost:
-    """The cost of an expression, that of its operands not counted."""
-    return Cost(0, 0)
+def cost_of_parts(parts: Iterable[Expr]) -> Cost:
+    """The cost of expressions, that of their operands not counted."""
+    flops = written = 0.0
+    for e in parts:
+        if e.cost is None:
+            e.cost = _expression_cost(e)
+        flops, written = flops + e.cost[0], written + e.cost[1]
+    return Cost(flops, written)
 
 
-@expression_cost.register
-def _(e: Symbol) -> Cost:
-    return Cost(0, 0)
-
-
-@expression_cost.register
-def _(e: Sum) -> Cost:
+def _expression_cost(e: Expr) -> tuple[float, float]:
+    """Operations, and bytes written, for an expression, those for its operands not counted."""
+    if isinstance(e, Term):
+        return pairwise(e)[1:]
+    if isinstance(e, Symbol):
+        return 0.0, 0.0
     size = math.prod(e.shape)
-    return Cost(size * (len(e.terms) - 1), 8.0 * size)
-
-
-@expression_cost.register
-def _(e: Power) -> Cost:
-    size = math.prod(e.shape)
-    return Cost(size, 8.0 * size)
-
-
-@expression_cost.register
-def _(e: Apply) -> Cost:
-    size = math.prod(e.shape)
-    factor = CUBIC.get(e.name)
-    return Cost(factor * e.args[0].shape[-1] ** 3 if factor else size, 8.0 * size)
-
-
-@expression_cost.register
-def _(e: Term) -> Cost:
-    return Cost(*pairwise(e)[1:])
+    flops = float(size)
+    if isinstance(e, Sum):
+        flops *= len(e.terms) - 1
+    elif isinstance(e, Apply) and e.name in CUBIC:
+        flops = CUBIC[e.name] * e.args[0].shape[-1] ** 3
+    return flops, 8.0 * size

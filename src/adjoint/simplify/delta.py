@@ -34,6 +34,10 @@ class Renaming:
             parent[label], label = root, parent[label]
         return root
 
+    def __bool__(self) -> bool:
+        """Whether any two labels are equal."""
+        return bool(self._parent)
+
     def unify(self, a: int, b: int) -> None:
         """From now on a and b are one index: Σ_b δ_ab f(b) = f(a)."""
         a, b = self(a), self(b)
@@ -41,7 +45,7 @@ class Renaming:
             self._parent[max(a, b)] = min(a, b)
 
     def apply(self, labels: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(self(i) for i in labels)
+        return tuple([self(i) for i in labels])
 
 
 def cancel_inverses(factors: list[Factor], out: Labels, same: Renaming) -> list[Factor]:

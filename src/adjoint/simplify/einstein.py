@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from adjoint.simplify import exact
+from adjoint.simplify.canonical import Sizes, canonical, is_symmetric
 from adjoint.simplify.delta import Renaming, cancel_inverses
-from adjoint.simplify.exact import ONE, ZERO, Coefficient
+from adjoint.simplify.exact import MINUS, ONE, ZERO, Coefficient, is_exact, magnitude
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -23,7 +23,7 @@ from adjoint.simplify.expression import (
     Power,
     Sum,
     Term,
-    known_sum,
+    known_negative,
     number,
     number_of,
     raw_apply,
@@ -34,34 +34,48 @@ from adjoint.simplify.expression import (
     unwrapped,
 )
 
-Sizes = dict[int, int]
-
 
 def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, sizes: Sizes) -> Expr:
     """coefficient · Σ Π factors, in normal form; ``sizes`` has every label."""
-    sizes = dict(sizes)
-    same = Renaming()
-    coefficient, flat = _inline(coefficient, list(factors), sizes, same)
-    flat = [(f, same.apply(labels)) for f, labels in flat]
-    place = _delta_sum(flat, same.apply(out))
-    if place is not None:
-        (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
-        sizes = {same(i): n for i, n in sizes.items()}
-        out = same.apply(out)
-        return add([
-            product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()
-        ])  # fmt: skip
-    coefficient, merged = _merge_powers(coefficient, flat)
-    used = set(same.apply(out)).union(*(labels for _, labels in merged))
-    # A summed index that nothing depends on counts how often it is summed.
-    for label in {same(i) for i in sizes} - used:
-        coefficient = exact.multiply(coefficient, Fraction(sizes[label]))
-    merged = cancel_inverses(merged, same.apply(out), same)
-    out = same.apply(out)
-    merged = [(f, same.apply(labels)) for f, labels in merged]
+    flat, same = list(factors), Renaming()
+    if not all(map(_is_atomic, flat)):
+        sizes = dict(sizes)
+        coefficient, flat = _inline(coefficient, flat, sizes, same)
+        if same:
+            flat = [(f, same.apply(labels)) for f, labels in flat]
+            out, sizes = same.apply(out), {same(i): n for i, n in sizes.items()}
+        place = _delta_sum(flat, out)
+        if place is not None:
+            (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
+            terms = [product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()]
+            return add(terms)
+    if len(flat) > 1:
+        coefficient, flat = _merge_powers(coefficient, flat)
+    used = set(out).union(*[labels for _, labels in flat])
+    if len(used) < len(sizes):
+        # A summed index that nothing depends on counts how often it is summed.
+        for label in sizes.keys() - used:
+            coefficient = exact.multiply(coefficient, sizes[label])
+    if len(flat) > 1:
+        flat = cancel_inverses(flat, out, same)
+        if same:
+            out = same.apply(out)
+            flat = [(f, same.apply(labels)) for f, labels in flat]
     if coefficient == 0:
-        return number(ZERO, tuple(sizes[i] for i in out))
-    return unwrapped(_canonical(coefficient, merged, out, sizes))
+        return number(ZERO, tuple([sizes[i] for i in out]))
+    return canonical(coefficient, flat, out, sizes)
+
+
+def _is_atomic(factor: Factor) -> bool:
+    """Whether a factor is one as it is: not a sum, which has a content, nor a product."""
+    return not isinstance(factor[0], _COMPOSITE)
+
+
+_COMPOSITE = (Sum, Term)
+
+MOST_FACTORS = 32
+"""A product of more factors than that is one factor of other products: read factor by factor, each
+prefix of a long chain would cost as much as the whole of it."""
 
 
 def _inline(
@@ -70,7 +84,6 @@ def _inline(
     """Σ over Σ is one Σ: factors that are terms are replaced by their own factors."""
     done: list[Factor] = []
     pending.reverse()
-    fresh = max(sizes, default=-1) + 1
     while pending:
         e, labels = pending.pop()
         if isinstance(e, Sum):
@@ -80,17 +93,23 @@ def _inline(
             done.append((e, labels))
             continue
         coefficient = exact.multiply(coefficient, e.coefficient)
-        names: dict[int, int] = {}
-        for inner, outer in zip(e.out, labels, strict=True):
-            if inner in names:
+        names = dict(zip(e.out, labels, strict=True))
+        if e.has_delta:
+            for inner, outer in zip(e.out, labels, strict=True):
                 same.unify(names[inner], outer)
-            else:
-                names[inner] = outer
-        for inner, size in e.sizes.items():
-            if inner not in names:
-                names[inner], sizes[fresh] = fresh, size
-                fresh += 1
-        pending.extend((f, tuple(names[i] for i in ls)) for f, ls in reversed(e.factors))
+        if len(e.factors) > MOST_FACTORS:
+            used = _used(e)
+            own = tuple([i for i in dict.fromkeys(e.out) if i in used])
+            whole = canonical(ONE, e.factors, own, e.sizes)
+            done.append((whole, tuple([names[i] for i in own])))
+            continue
+        if len(names) < len(e.sizes):
+            fresh = max(sizes, default=-1) + 1
+            for inner, size in e.sizes.items():
+                if inner not in names:
+                    names[inner], sizes[fresh] = fresh, size
+                    fresh += 1
+        pending += [(f, tuple([names[i] for i in ls])) for f, ls in reversed(e.factors)]
     return coefficient, done
 
 
@@ -98,10 +117,10 @@ def _delta_sum(factors: list[Factor], out: Labels) -> int | None:
     """The place of a sum one of whose terms is a delta over a summed index: (A + I) B = AB + B
     saves a product with the identity, so only there products are distributed over sums."""
     for place, (e, labels) in enumerate(factors):
-        if not isinstance(e, Sum):
+        if not isinstance(e, Sum) or not e.has_delta:
             continue
         for t in e.terms:
-            if isinstance(t, Term) and len(set(t.out)) < len(t.out):
+            if isinstance(t, Term) and t.has_delta:
                 repeated = {i for k, i in enumerate(labels) if t.out.count(t.out[k]) > 1}
                 if repeated - set(out):
                     return place
@@ -110,41 +129,54 @@ def _delta_sum(factors: list[Factor], out: Labels) -> int | None:
 
 def _as_factor(e: Sum, labels: Labels) -> tuple[Coefficient, Expr, Labels]:
     """A sum as a factor: its content in front, and without axes on which no term depends."""
-    content, e2 = content_of(e)
-    kept = [k for k in range(e.rank) if any(_depends(t, k) for t in e2.children())]
-    if len(kept) == e.rank or not isinstance(e2, Sum):
-        return content, e2, labels
-    reduced = add([_restrict(t, kept) for t in e2.terms])
-    return content, reduced, tuple(labels[k] for k in kept)
+    content, rest = content_of(e)
+    if not isinstance(rest, Sum):
+        return content, rest, labels
+    core, kept = without_broadcast(rest)
+    return content, core, labels if core is rest else tuple([labels[k] for k in kept])
 
 
-def _depends(e: Expr, axis: int) -> bool:
-    """Whether the elements differ along an axis (as far as can be seen)."""
-    if not isinstance(e, Term):
-        return True
-    label = e.out[axis]
-    return e.out.count(label) > 1 or any(label in labels for _, labels in e.factors)
+def axes_of(e: Expr) -> tuple[int, ...]:
+    """The axes along which the elements differ (as far as can be seen)."""
+    if e.axes is None:
+        if isinstance(e, Sum):
+            e.axes = tuple(sorted({k for t in e.terms for k in axes_of(t)}))
+        elif isinstance(e, Term):
+            used = _used(e)
+            if e.has_delta:
+                used |= {i for i in e.out if e.out.count(i) > 1}
+            e.axes = tuple([k for k, i in enumerate(e.out) if i in used])
+        else:
+            e.axes = tuple(range(len(e.shape)))
+    return e.axes
+
+
+def without_broadcast(e: Expr) -> tuple[Expr, tuple[int, ...]]:
+    """An expression without the axes on which it does not depend, and the axes that are left."""
+    kept = axes_of(e)
+    if len(kept) == len(e.shape) or not isinstance(e, Sum | Term):
+        return e, kept
+    if e.core is None:
+        if isinstance(e, Sum):
+            e.core = add([_restrict(t, kept) for t in e.terms])
+        else:
+            e.core = _restrict(e, kept)
+    return e.core, kept
 
 
 def _restrict(e: Expr, kept: Sequence[int]) -> Expr:
     """The same elements without axes along which they are equal."""
     if not isinstance(e, Term):
         return e
-    out = tuple(e.out[k] for k in kept)
-    gone = {e.out[k] for k in range(e.rank)} - set(out)
+    out = tuple([e.out[k] for k in kept])
+    gone = set(e.out) - set(out)
     sizes = {i: n for i, n in e.sizes.items() if i not in gone}
     return product(e.coefficient, e.factors, out, sizes)
 
 
-def without_broadcast(e: Expr) -> tuple[Expr, list[int]]:
-    """An expression without the axes on which it does not depend, and the axes that are left."""
-    if isinstance(e, Sum):
-        kept = [k for k in range(e.rank) if any(_depends(t, k) for t in e.terms)]
-        if len(kept) == e.rank:
-            return e, kept
-        return add([_restrict(t, kept) for t in e.terms]), kept
-    kept = [k for k in range(e.rank) if _depends(e, k)]
-    return (e if len(kept) == e.rank else _restrict(e, kept)), kept
+def _used(e: Term) -> set[int]:
+    """The indices that some factor has."""
+    return {i for _, labels in e.factors for i in labels}
 
 
 def content_of(e: Sum) -> tuple[Coefficient, Expr]:
@@ -152,26 +184,33 @@ def content_of(e: Sum) -> tuple[Coefficient, Expr]:
 
     The sign is that of the sum which was written first, so y − Ax and Ax − y are one factor.
     """
+    if e.content is None:
+        content, rest = _content_of(e)
+        e.content = content, None if rest is e else rest
+    content, other = e.content
+    return content, e if other is None else other
+
+
+def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
     parts = [split(t) for t in e.terms]
-    numbers = [c for c, _ in parts]
+    numbers = [c for c, _ in parts if is_exact(c)]
     content: Coefficient = ONE
-    if all(isinstance(c, Fraction) for c in numbers):
-        fractions = [c for c in numbers if isinstance(c, Fraction)]
-        if len({abs(c) for c in fractions}) == 1:
-            content = abs(fractions[0])
+    if len(numbers) == len(parts):
+        if len({magnitude(c) for c in numbers}) == 1:
+            content = magnitude(numbers[0])
         else:
-            tops, bottoms = zip(*((c.numerator, c.denominator) for c in fractions), strict=True)
-            content = Fraction(math.gcd(*tops), math.gcd(*bottoms))
-        if all(c < 0 for c in fractions):
+            tops = math.gcd(*[c.numerator for c in numbers])
+            content = exact.divide(tops, math.gcd(*[c.denominator for c in numbers]))
+        if all(c < 0 for c in numbers):
             content = -content
     rest: Expr = e
     if content != 1:
-        rest = add([scale(exact.multiply(c, 1 / content), t) for c, t in parts])
+        rest = add([scale(exact.divide(c, content), t) for c, t in parts])
     if isinstance(rest, Sum):
-        negative = known_sum([_known_negative(t) or t for t in rest.terms])
+        negative = known_negative(rest)
         first = negative is not None and negative.serial < rest.serial
         if negative is not None and first and not _all_negative(negative):
-            return exact.multiply(content, Fraction(-1)), negative
+            return exact.multiply(content, MINUS), negative
     return content, rest
 
 
@@ -179,35 +218,34 @@ def _all_negative(e: Sum) -> bool:
     return all(exact.is_negative(split(t)[0]) for t in e.terms)
 
 
-def _known_negative(e: Expr) -> Expr:
-    return scale(Fraction(-1), e)
-
-
 def _merge_powers(
     coefficient: Coefficient, factors: list[Factor]
 ) -> tuple[Coefficient, list[Factor]]:
     """x^a · x^b = x^(a+b), for factors with the same indices."""
+    bases = {e.base if isinstance(e, Power) else e for e, _ in factors}
+    exponentials = [e for e in bases if isinstance(e, Apply) and e.name == "exp"]
+    if len(bases) == len(factors) and len(exponentials) < 2:
+        return coefficient, factors  # nothing meets, and each is in normal form by itself
     exponents: dict[Factor, Expr] = {}
     for e, labels in factors:
         base, exponent = (e.base, e.exponent) if isinstance(e, Power) else (e, number(ONE))
-        if is_symmetric(base):
+        if len(labels) == 2 and is_symmetric(base):
             labels = tuple(sorted(labels))
-        key = base, labels
-        known = exponents.get(key)
-        exponents[key] = exponent if known is None else add([known, exponent])
+        known = exponents.get((base, labels))
+        exponents[base, labels] = exponent if known is None else add([known, exponent])
     _merge_exponentials(exponents)
     result: list[Factor] = []
     for (base, labels), exponent in exponents.items():
-        found = power(base, exponent)
-        value = number_of(found)
+        e = power(base, exponent)
+        value = number_of(e)
         if value is not None:
             coefficient = exact.multiply(coefficient, value)
-        elif isinstance(found, Term):  # pulled apart by a law of powers
-            coefficient, inner = exact.multiply(coefficient, found.coefficient), found
-            names = dict(zip(inner.out, labels, strict=True))
-            result += [(f, tuple(names[i] for i in ls)) for f, ls in inner.factors]
+        elif isinstance(e, Term) and e is not base:  # pulled apart by a law of powers
+            coefficient = exact.multiply(coefficient, e.coefficient)
+            names = dict(zip(e.out, labels, strict=True))
+            result += [(f, tuple([names[i] for i in ls])) for f, ls in e.factors]
         else:
-            result.append((found, labels))
+            result.append((e, labels))
     return coefficient, result
 
 
@@ -236,56 +274,6 @@ def _merge_exponentials(exponents: dict[Factor, Expr]) -> None:
             exponents[merged, labels] = number(ONE)
 
 
-# -- names of indices ------------------------------------------------------------------------------
-
-
-def _canonical(coefficient: Coefficient, factors: list[Factor], out: Labels, sizes: Sizes) -> Term:
-    """The term with its labels numbered: those of the result first, then the others by their place
-    in the product (refined as colours of a graph), so that equal products become one object."""
-    names: dict[int, int] = {}
-    for label in out:
-        names.setdefault(label, len(names))
-    summed = {i for _, labels in factors for i in labels if i not in names}
-    if summed:
-        colours = _colours(factors, names, summed, sizes)
-        first: dict[int, int] = {}
-        for position, (_, labels) in enumerate(factors):
-            for i in labels:
-                first.setdefault(i, position)
-        for label in sorted(summed, key=lambda i: (colours[i], first[i])):
-            names[label] = len(names)
-    renamed = []
-    for e, labels in factors:
-        found = tuple(names[i] for i in labels)
-        renamed.append((e, tuple(sorted(found)) if is_symmetric(e) else found))
-    renamed.sort(key=lambda pair: (pair[0].serial, pair[1]))
-    kept = {new: sizes[old] for old, new in names.items()}
-    return raw_term(coefficient, tuple(renamed), tuple(names[i] for i in out), kept)
-
-
-def _colours(
-    factors: list[Factor], names: dict[int, int], summed: set[int], sizes: Sizes
-) -> dict[int, int]:
-    # Hashes of numbers only, and of the order of the factors: the same in every process.
-    serials = sorted({e.serial for e, _ in factors})
-    order = {serial: k for k, serial in enumerate(serials)}
-    colours = {i: hash((1, n)) for i, n in names.items()}
-    # Lengths by their order, so that the names do not depend on the lengths themselves.
-    lengths = sorted(set(sizes.values()))
-    colours |= {i: hash((2, lengths.index(sizes[i]))) for i in summed}
-    for _ in range(min(len(summed), 4)):
-        seen: dict[int, list[int]] = {i: [] for i in summed}
-        for e, labels in factors:
-            around = [colours[i] for i in labels]
-            symmetric = is_symmetric(e)
-            shown = tuple(sorted(around)) if symmetric else tuple(around)
-            for place, i in enumerate(labels):
-                if i in seen:
-                    seen[i].append(hash((order[e.serial], 0 if symmetric else place, shown)))
-        colours |= {i: hash((colours[i], tuple(sorted(s)))) for i, s in seen.items()}
-    return colours
-
-
 # -- sums ------------------------------------------------------------------------------------------
 
 
@@ -293,46 +281,62 @@ def scale(c: Coefficient, e: Expr) -> Expr:
     """A number times an expression."""
     if c == 1:
         return e
-    labels = tuple(range(e.rank))
+    if isinstance(e, Sum):  # has a content of its own
+        labels = tuple(range(e.rank))
+        return product(c, [(e, labels)], labels, dict(enumerate(e.shape)))
     if isinstance(e, Term):
-        coefficient = exact.multiply(c, e.coefficient)
-        if coefficient == 0:
-            return number(ZERO, e.shape)
-        return unwrapped(raw_term(coefficient, e.factors, e.out, e.sizes))
-    return product(c, [(e, labels)], labels, dict(zip(labels, e.shape, strict=True)))
+        c = exact.multiply(c, e.coefficient)
+    if c == 0:
+        return number(ZERO, e.shape)
+    if isinstance(e, Term):
+        return unwrapped(raw_term(c, e.factors, e.out, e.sizes))
+    labels = tuple(range(len(e.shape)))
+    return raw_term(c, ((e, labels),), labels, dict(enumerate(e.shape)))
 
 
 def add(terms: Iterable[Expr]) -> Expr:
     """The sum of expressions of one shape: sums in it dissolved, equal terms collected."""
+    return linear_combination([(ONE, e) for e in terms])
+
+
+def linear_combination(terms: Iterable[tuple[Coefficient, Expr]]) -> Expr:
+    """Σ c e of numbers c and expressions e of one shape, as `add` makes it."""
     found: dict[Expr, Coefficient] = {}
     shape: tuple[int, ...] = ()
-    for e in terms:
+    for c, e in terms:
         shape = e.shape
-        for c, part in _summands(ONE, e):
-            found[part] = exact.add(found.get(part, ZERO), c)
+        _collect(c, e, found)
     parts = [scale(c, e) for e, c in found.items() if c != 0]
     if not parts:
         return number(ZERO, shape)
     return parts[0] if len(parts) == 1 else raw_sum(parts)
 
 
-def _summands(c: Coefficient, e: Expr) -> list[tuple[Coefficient, Expr]]:
-    if isinstance(e, Sum):
-        return [pair for t in e.terms for pair in _summands(c, t)]
+def _collect(c: Coefficient, e: Expr, found: dict[Expr, Coefficient]) -> None:
+    """Add c e to the coefficients of what has none of its own."""
     own, rest = split(e)
     c = exact.multiply(c, own)
-    if isinstance(rest, Sum):
-        return [pair for t in rest.terms for pair in _summands(c, t)]
-    if isinstance(rest, Term) and len(rest.factors) == 1 and len(set(rest.out)) == len(rest.out):
-        factor, labels = rest.factors[0]
+    for t in _terms_of(rest):
+        if t is not rest:
+            _collect(c, t, found)
+        elif number_of(rest) != 0:
+            known = found.get(rest)
+            found[rest] = c if known is None else exact.add(known, c)
+
+
+def _terms_of(e: Expr) -> Sequence[Expr]:
+    """The terms of a sum, be it broadcast or not; anything else is its own only term."""
+    if isinstance(e, Sum):
+        return e.terms
+    if isinstance(e, Term) and len(e.factors) == 1 and not e.has_delta:
+        factor, labels = e.factors[0]
         if (
             isinstance(factor, Sum)
-            and set(labels) <= set(rest.out)
+            and set(labels) <= set(e.out)
             and len(set(labels)) == len(labels)
         ):
-            spread = [product(ONE, [(t, labels)], rest.out, rest.sizes) for t in factor.terms]
-            return [pair for t in spread for pair in _summands(c, t)]
-    return [] if number_of(rest) == 0 else [(c, rest)]
+            return [product(ONE, [(t, labels)], e.out, e.sizes) for t in factor.terms]
+    return (e,)
 
 
 # -- powers and functions --------------------------------------------------------------------------
@@ -350,8 +354,8 @@ def power(base: Expr, exponent: Expr) -> Expr:
     core, kept = without_broadcast(base)
     if len(kept) != base.rank:
         sizes = dict(enumerate(base.shape))
-        return product(ONE, [(power(core, exponent), tuple(kept))], tuple(sizes), sizes)
-    whole = isinstance(n, Fraction) and n.denominator == 1
+        return product(ONE, [(power(core, exponent), kept)], tuple(sizes), sizes)
+    whole = is_exact(n) and n.denominator == 1
     if isinstance(base, Power) and whole:
         return power(base.base, times(exponent, base.exponent))
     if isinstance(base, Apply) and base.name == "exp" and whole:
@@ -369,7 +373,7 @@ def power(base: Expr, exponent: Expr) -> Expr:
 def _power_of_term(base: Term, exponent: Expr, n: Coefficient, whole: bool) -> Expr:
     """(c Π f)^n = c^n Π f^n where nothing is summed and n is whole; c^n in front if it is exact."""
     lifted = exact.power(base.coefficient, n)
-    distinct = len(set(base.out)) == len(base.out)
+    distinct = not base.has_delta
     if lifted is not None and whole and distinct and set(base.sizes) == set(base.out):
         factors = [(power(f, exponent), labels) for f, labels in base.factors]
         return product(lifted, factors, base.out, base.sizes)
@@ -402,17 +406,20 @@ def elementwise(primitive: Any, arg: Expr) -> Expr:
     value = number_of(core)
     if value is not None and not core.shape:
         result = exact.exact(primitive.evaluate(float(value.real)))
-        if isinstance(result, Fraction) and result.denominator == 1:
+        if isinstance(result, int):
             return number(result, arg.shape)
     found = raw_apply(primitive, (core,), {}, core.shape)
     if len(kept) == arg.rank:
         return found
     sizes = dict(enumerate(arg.shape))
-    return product(ONE, [(found, tuple(kept))], tuple(sizes), sizes)
+    return product(ONE, [(found, kept)], tuple(sizes), sizes)
 
 
 def times(a: Expr, b: Expr) -> Expr:
     """The elementwise product of expressions of one shape."""
+    for c, e in ((number_of(a), b), (number_of(b), a)):
+        if c is not None:
+            return scale(c, e)
     labels = tuple(range(a.rank))
     return product(ONE, [(a, labels), (b, labels)], labels, dict(enumerate(a.shape)))
 
@@ -422,19 +429,3 @@ def transpose(e: Expr, axes: Sequence[int] | None = None) -> Expr:
     order = tuple(range(e.rank))[::-1] if axes is None else tuple(axes)
     labels = tuple(range(e.rank))
     return product(ONE, [(e, labels)], tuple(labels[i] for i in order), dict(enumerate(e.shape)))
-
-
-def is_symmetric(e: Expr) -> bool:
-    """Whether a matrix is its own transpose, visibly."""
-    if e.rank != 2 or e.shape[0] != e.shape[1]:
-        return False
-    if isinstance(e, Term):
-        return transpose(e) is e
-    if not isinstance(e, Sum | Apply | Power):
-        return False
-    if isinstance(e, Apply):
-        return e.name in ("inv", "cofactor") and len(e.args) == 1 and is_symmetric(e.args[0])
-    if isinstance(e, Power):
-        return is_symmetric(e.base)
-    flipped = [t if not isinstance(t, Term) and is_symmetric(t) else transpose(t) for t in e.terms]
-    return set(flipped) == set(e.terms)

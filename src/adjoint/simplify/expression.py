@@ -16,26 +16,37 @@ that common subexpressions are found by building them, and comparing is ``is``.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from fractions import Fraction
 from itertools import count
+from operator import attrgetter
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
-from adjoint.simplify.exact import ONE, Coefficient
+from adjoint.simplify.exact import ONE, Coefficient, whole_or_fraction
 
 Labels = tuple[int, ...]
 Factor = tuple["Expr", Labels]
+Key = tuple[Any, ...]
 
-_table: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
 _serial = count().__next__
 
 
 class Expr:
-    """Base of all expressions; ``serial`` orders them by first appearance."""
+    """Base of all expressions; ``serial`` orders them by first appearance.
 
-    __slots__ = ("__weakref__", "serial", "shape")
+    What has been found out about an expression stays with it, as it never changes: what an
+    evaluation costs (operations and bytes), whether it is a symmetric matrix, whether it is finite
+    wherever its symbols are, and along which axes it differs.
+    """
+
+    __slots__ = ("__weakref__", "axes", "cost", "finite", "serial", "shape", "symmetric")
 
     serial: int
     shape: tuple[int, ...]
+    axes: tuple[int, ...] | None
+    cost: tuple[float, float] | None
+    finite: bool | None
+    symmetric: bool | None
 
     @property
     def rank(self) -> int:
@@ -79,15 +90,12 @@ class Power(Expr):
 class Apply(Expr):
     """A primitive of operands."""
 
-    __slots__ = ("args", "params", "primitive")
+    __slots__ = ("args", "name", "params", "primitive")
 
     primitive: Any
+    name: str
     args: tuple[Expr, ...]
     params: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.primitive.name)
 
     def children(self) -> tuple[Expr, ...]:
         return self.args
@@ -97,17 +105,24 @@ class Apply(Expr):
 
 
 class Term(Expr):
-    """coefficient · Σ Π factors over the labels that are not in ``out``."""
+    """coefficient · Σ Π factors over the labels that are not in ``out``.
 
-    __slots__ = ("coefficient", "factors", "out", "sizes")
+    ``rest`` is the same without its coefficient and ``core`` without the axes along which it does
+    not differ, if these were asked for before.
+    """
+
+    __slots__ = ("coefficient", "core", "factors", "has_delta", "out", "rest", "sizes")
 
     coefficient: Coefficient
     factors: tuple[Factor, ...]
     out: Labels
     sizes: dict[int, int]
+    has_delta: bool
+    core: Expr | None
+    rest: Expr | None
 
     def children(self) -> tuple[Expr, ...]:
-        return tuple(f for f, _ in self.factors)
+        return tuple([f for f, _ in self.factors])
 
     def __repr__(self) -> str:
         parts = " ".join(f"{f!r}{list(labels)}" for f, labels in self.factors)
@@ -115,11 +130,18 @@ class Term(Expr):
 
 
 class Sum(Expr):
-    """The sum of expressions of one shape, in the order in which they were first added."""
+    """The sum of expressions of one shape, in the order in which they were first added.
 
-    __slots__ = ("terms",)
+    ``content`` is the coefficient that its terms share, and what is left if that is something else;
+    ``core`` is as for a term.
+    """
+
+    __slots__ = ("content", "core", "has_delta", "terms")
 
     terms: tuple[Expr, ...]
+    has_delta: bool
+    content: tuple[Coefficient, Expr | None] | None
+    core: Expr | None
 
     def children(self) -> tuple[Expr, ...]:
         return self.terms
@@ -128,29 +150,57 @@ class Sum(Expr):
         return "(" + " + ".join(map(repr, self.terms)) + ")"
 
 
-def _intern(cls: type[Expr], key: tuple[Any, ...], fields: dict[str, Any]) -> Any:
-    found = _table.get(key)
-    if found is None:
-        found = cls()
-        for name, value in fields.items():
-            setattr(found, name, value)
-        found.serial = _serial()
-        _table[key] = found
-    return found
+class _Entry(ref[Expr]):
+    """A reference that keeps nothing alive, and knows where it is found."""
+
+    __slots__ = ("key",)
+
+    key: Key
+
+
+_table: dict[Key, _Entry] = {}
+# A WeakValueDictionary by hand: that one runs three Python functions for an entry, and making
+# expressions is most of what simplifying does.
+
+
+def _forget(entry: _Entry) -> None:
+    if _table.get(entry.key) is entry:
+        del _table[entry.key]
+
+
+def _find(key: Key) -> Any:
+    entry = _table.get(key)
+    return None if entry is None else entry()
+
+
+def _intern(found: Expr, key: Key, shape: tuple[int, ...]) -> None:
+    found.shape, found.serial = shape, _serial()
+    found.axes = found.cost = found.finite = None
+    found.symmetric = None if len(shape) == 2 and shape[0] == shape[1] else False
+    entry = _Entry(found, _forget)
+    entry.key = key
+    _table[key] = entry
 
 
 def symbol(name: str, shape: tuple[int, ...], origin: Any = None, value: Any = None) -> Symbol:
     """A symbol; two calls with one name and one origin give the same."""
-    key = ("symbol", name, shape, id(origin))
-    fields = {"name": name, "shape": shape, "origin": origin, "value": value}
-    found: Symbol = _intern(Symbol, key, fields)
+    key = (Symbol, name, shape, id(origin))
+    found: Symbol | None = _find(key)
+    if found is None:
+        found = Symbol()
+        found.name, found.origin, found.value = name, origin, value
+        _intern(found, key, shape)
     return found
 
 
 def raw_power(base: Expr, exponent: Expr) -> Power:
     """base ** exponent without any law applied."""
-    fields = {"base": base, "exponent": exponent, "shape": base.shape}
-    found: Power = _intern(Power, ("power", base, exponent), fields)
+    key = (Power, base, exponent)
+    found: Power | None = _find(key)
+    if found is None:
+        found = Power()
+        found.base, found.exponent = base, exponent
+        _intern(found, key, base.shape)
     return found
 
 
@@ -159,9 +209,13 @@ def raw_apply(
 ) -> Apply:
     """A primitive of operands without any law applied."""
     args = tuple(args)
-    key = ("apply", primitive.name, args, shape, params_key(params))
-    fields = {"primitive": primitive, "args": args, "params": params, "shape": shape}
-    found: Apply = _intern(Apply, key, fields)
+    key = (Apply, primitive.name, args, shape, params_key(params) if params else ())
+    found: Apply | None = _find(key)
+    if found is None:
+        found = Apply()
+        found.primitive, found.name = primitive, primitive.name
+        found.args, found.params = args, params
+        _intern(found, key, shape)
     return found
 
 
@@ -171,46 +225,91 @@ def params_key(params: dict[str, Any]) -> tuple[Any, ...]:
     return tuple((k, repr(v) if isinstance(v, plain) else id(v)) for k, v in sorted(params.items()))
 
 
+def _term_key(
+    coefficient: Coefficient, factors: tuple[Factor, ...], out: Labels, shape: tuple[int, ...]
+) -> Key:
+    """Sizes are those of the factors, and of the result for what is broadcast."""
+    if type(coefficient) is Fraction:  # two ints are hashed much faster
+        value = (coefficient.numerator, coefficient.denominator)
+        return (Term, value, Fraction, factors, out, shape)
+    return (Term, coefficient, type(coefficient), factors, out, shape)
+
+
 def raw_term(
     coefficient: Coefficient, factors: tuple[Factor, ...], out: Labels, sizes: dict[int, int]
 ) -> Term:
     """A term whose labels are canonical already."""
-    key = ("term", coefficient, type(coefficient), factors, out, tuple(sorted(sizes.items())))
-    fields = {
-        "coefficient": coefficient,
-        "factors": factors,
-        "out": out,
-        "sizes": sizes,
-        "shape": tuple(sizes[i] for i in out),
-    }
-    found: Term = _intern(Term, key, fields)
+    if type(coefficient) is Fraction:
+        coefficient = whole_or_fraction(coefficient)
+    shape = tuple([sizes[i] for i in out])
+    key = _term_key(coefficient, factors, out, shape)
+    found: Term | None = _find(key)
+    if found is None:
+        found = Term()
+        found.coefficient, found.factors, found.out, found.sizes = coefficient, factors, out, sizes
+        found.has_delta = len(set(out)) < len(out)
+        found.core = found.rest = None
+        _intern(found, key, shape)
     return found
 
 
 def raw_sum(terms: Iterable[Expr]) -> Sum:
     """A sum of at least two different terms."""
     terms = tuple(terms)
-    key = ("sum", *sorted(terms, key=lambda t: t.serial))
-    found: Sum = _intern(Sum, key, {"terms": terms, "shape": terms[0].shape})
+    key = _sum_key(terms)
+    found: Sum | None = _find(key)
+    if found is None:
+        found = Sum()
+        found.terms = terms
+        found.has_delta = any(isinstance(t, Term) and t.has_delta for t in terms)
+        found.content = found.core = None
+        _intern(found, key, terms[0].shape)
     return found
 
 
-def known_sum(terms: Iterable[Expr]) -> Sum | None:
-    """The sum of these terms, if it was built before."""
-    key = ("sum", *sorted(terms, key=lambda t: t.serial))
-    found = _table.get(key)
-    return found if isinstance(found, Sum) else None
+def _sum_key(terms: Iterable[Expr]) -> Key:
+    return (Sum, *sorted(terms, key=attrgetter("serial")))
+
+
+def known_negative(e: Sum) -> Sum | None:
+    """−e, if it was built before."""
+    negated = []
+    for t in e.terms:
+        c, rest = split(t)
+        other = _known_multiple(-c, rest)
+        if other is None:
+            return None
+        negated.append(other)
+    found: Sum | None = _find(_sum_key(negated))
+    return found
+
+
+def _known_multiple(c: Coefficient, e: Expr) -> Expr | None:
+    """c e for an e without a coefficient, if it was built before."""
+    if c == 1:
+        return e
+    labels = tuple(range(len(e.shape)))
+    factors, out = (e.factors, e.out) if isinstance(e, Term) else (((e, labels),), labels)
+    found: Term | None = _find(_term_key(c, factors, out, e.shape))
+    return found
+
+
+def as_term(e: Expr) -> Term:
+    """An expression as a term of one factor."""
+    if isinstance(e, Term):
+        return e
+    labels = tuple(range(len(e.shape)))
+    return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
 
 
 def number(value: Coefficient, shape: tuple[int, ...] = ()) -> Term:
     """One number, in every element of an array of this shape."""
-    labels = tuple(range(len(shape)))
-    return raw_term(value, (), labels, dict(zip(labels, shape, strict=True)))
+    return raw_term(value, (), tuple(range(len(shape))), dict(enumerate(shape)))
 
 
 def number_of(e: Expr) -> Coefficient | None:
     """The number that an expression is in all its elements, else None."""
-    if isinstance(e, Term) and not e.factors and len(set(e.out)) == len(e.out):
+    if isinstance(e, Term) and not e.factors and not e.has_delta:
         return e.coefficient
     return None
 
@@ -221,17 +320,19 @@ def is_one(e: Expr) -> bool:
 
 def split(e: Expr) -> tuple[Coefficient, Expr]:
     """The coefficient of an expression, and the rest of it."""
-    if isinstance(e, Term) and e.coefficient != 1:
-        rest = raw_term(ONE, e.factors, e.out, e.sizes)
-        return e.coefficient, unwrapped(rest)
-    return ONE, e
+    if not isinstance(e, Term) or e.coefficient == 1:
+        return ONE, e
+    rest = e.rest
+    if rest is None:
+        rest = e.rest = unwrapped(raw_term(ONE, e.factors, e.out, e.sizes))
+    return e.coefficient, rest
 
 
 def unwrapped(term: Term) -> Expr:
     """The factor itself, if the term is nothing but that."""
     if term.coefficient == 1 and len(term.factors) == 1:
         factor, labels = term.factors[0]
-        if labels == term.out and len(set(labels)) == len(labels):
+        if labels == term.out and not term.has_delta:
             return factor
     return term
 
@@ -241,14 +342,17 @@ def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
     that are known is left out."""
     seen: set[Expr] = set()
     order: list[Expr] = []
-    stack: list[tuple[Expr, bool]] = [(e, False) for e in roots]
+    stack: list[Expr | None] = list(roots)
     while stack:
-        e, ready = stack.pop()
-        if ready:
-            order.append(e)
+        e = stack.pop()
+        if e is None:  # the operands of the next one are in the order
+            order.append(stack.pop())  # type: ignore[arg-type]
         elif e not in seen:
             seen.add(e)
-            stack.append((e, True))
-            if e not in known:
-                stack.extend((c, False) for c in e.children() if c not in seen)
+            children = () if e in known else e.children()
+            if children:
+                stack += (e, None)
+                stack += children
+            else:
+                order.append(e)
     return order

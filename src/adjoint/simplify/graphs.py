@@ -7,22 +7,25 @@ expressions that may vanish are not cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import as_tracer
+from adjoint.graph.binding import PROJECTION, VARIABLE, as_tracer
 from adjoint.graph.ir import Constant, Graph, Node
-from adjoint.graph.tracer import wrap
-from adjoint.graph.typecheck import check_graph
+from adjoint.graph.scope import NO_SCOPES
+from adjoint.graph.tracer import Tracer, wrap
+from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
-from adjoint.simplify.cost import Cost, cost_of, cost_of_graph
-from adjoint.simplify.expression import Expr, symbol
-from adjoint.simplify.reading import ROWS, read
-from adjoint.simplify.rebuild import evaluate
+from adjoint.simplify.constants import is_array, is_known, origin
+from adjoint.simplify.cost import Cost, cost_of, cost_of_graph, cost_of_parts
+from adjoint.simplify.expression import Expr, Sum, symbol, walk
+from adjoint.simplify.reading import ROWS, read_all
+from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import rewrite
 
 FOR_ALL_NUMBERS = {
@@ -75,60 +78,64 @@ def simplify_graph(graph: Graph) -> Simplified:
     known = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(graph.inputs)}
     outside = (*graph.captured, *(n for n in graph.nodes if isinstance(n, Constant)))
     outer = {
-        n: symbol("c", n.type.shape, _origin(n))
-        for k, n in enumerate(outside)
-        if n.inputs or not _is_known(n)
+        n: symbol("c", n.type.shape, origin(n)) for n in outside if n.inputs or not is_known(n)
     }
-    results = read(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
-    results = cheapest(results)
-    after = cost_of(results)
+    found = read_all(graph.outputs, known | outer, rows=FOR_ALL_NUMBERS)
+    results, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)
     values: dict[Expr, Any] = {e: wrap(n) for n, e in (known | outer).items()}
     with np.errstate(all="ignore"):
-        nodes = [as_tracer(v).node for v in evaluate(results, values)]
+        made = evaluate(results, values, _again(found))
+    nodes = [as_tracer(v).node for v in made]
     if any(_type(n) != _type(o) for n, o in zip(nodes, graph.outputs, strict=True)):
         return Simplified(graph, before, before)
-    check_graph(nodes, "simplification")
-    taken = (n for n in outside if isinstance(n, Constant) and _is_array(n) and _is_known(n))
+    after_transform("simplification", nodes)
+    taken = (n for n in outside if isinstance(n, Constant) and is_array(n) and is_known(n))
     return Simplified(Graph(graph.scope, graph.inputs, nodes), before, after, tuple(taken))
 
 
-def cheapest(results: Sequence[Expr]) -> list[Expr]:
-    """The expressions, with common factors taken out if that costs less."""
-    plain = list(results)
-    other = rewrite(plain, factored)
-    return min((plain, other), key=lambda r: (cost_of(r).flops, cost_of(r).bytes))
+def _again(found: Mapping[Node, Expr]) -> Find:
+    """A node of the graph that makes an expression in one step from what is there makes it again:
+    its value is known, so that only what is simplified is computed."""
+    first: dict[Expr, Node] = {}
+    for node, e in found.items():
+        several = node.primitive.multiple_results or node.primitive is PROJECTION
+        if node.inputs and not several and node.primitive is not VARIABLE:
+            first.setdefault(e, node)
+
+    def find(e: Expr, done: Mapping[Expr, Any]) -> Any:
+        node = first.get(e)
+        if node is None:
+            return None
+        inputs, scopes = [], NO_SCOPES
+        for n in node.inputs:
+            value = done.get(found[n])
+            if isinstance(value, Tracer):
+                if _type(value.node) != _type(n):
+                    return None
+                n = value.node
+            elif n.inputs:  # not there, or a number only now
+                return None
+            inputs.append(n)
+            scopes = scopes.union(n.scopes)
+        made = Node(
+            node.primitive, tuple(inputs), node.params, node.value, scopes, node.site, node.type
+        )
+        return wrap(made)
+
+    return find
 
 
-def _origin(node: Node) -> Any:
-    """What two nodes have in common if they stand for one array, unchanged since."""
-    if not isinstance(node, Constant) or not _is_array(node):
-        return node
-    return node.source if np.array_equal(node.source, node.value, equal_nan=True) else node
-
-
-def _is_array(node: Constant) -> bool:
-    """Whether a constant can change: an array, and not a number."""
-    source = node.source
-    return isinstance(source, np.ndarray) and bool(source.ndim or source.flags.writeable)
-
-
-def _is_known(node: Node) -> bool:
-    """Whether a constant is read by its value: a number, a uniform array, an identity."""
-    if not isinstance(node, Constant) or not _is_array(node):
-        return True
-    value = np.asarray(node.value)
-    if value.dtype.kind == "O" or not value.ndim or not value.size:
-        return False
-    return bool(np.all(value == value.flat[0])) or _is_identity(value)
-
-
-def _is_identity(value: Any) -> bool:
-    matrix = value.squeeze()
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        return False
-    return bool(np.array_equal(matrix, matrix[0, 0] * np.eye(len(matrix))))
+def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
+    """The expressions, with common factors taken out if that costs less, and what they cost."""
+    parts = walk(results)
+    plain = results, cost_of_parts(parts)
+    known: dict[Expr, Expr] = {e: factored(e) for e in parts if isinstance(e, Sum)}
+    if all(map(is_, known, known.values())):
+        return plain
+    other = rewrite(results, lambda e: known.get(e) or factored(e))
+    return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
 
 
 def _is_plain(node: Node) -> bool:

@@ -7,25 +7,49 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.simplify.einstein import product
+from adjoint.simplify.einstein import product, without_broadcast
 from adjoint.simplify.exact import ONE
-from adjoint.simplify.expression import Apply, Expr, Sum, Term, number_of
+from adjoint.simplify.expression import Apply, Expr, Factor, Sum, Term, number, number_of
 
 
 def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
     """An expression broadcast to a shape, as NumPy does it."""
     if e.shape == shape:
         return e
-    offset = len(shape) - e.rank
+    value = number_of(e)
+    if value is not None:
+        return number(value, shape)
     sizes = dict(enumerate(shape))
+    return product(ONE, [aligned(e, shape, sizes)], tuple(range(len(shape))), sizes)
+
+
+def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
+    """An expression as a factor of an array with axes 0, 1, 2 … of this shape."""
+    offset = len(shape) - len(e.shape)
     labels = []
-    for k, n in enumerate(e.shape):
-        if n == shape[k + offset]:
-            labels.append(k + offset)
+    for k, n in enumerate(e.shape, offset):
+        if n == shape[k]:
+            labels.append(k)
         else:  # an axis of length 1 that broadcasts is read at its only place
             labels.append(len(sizes))
             sizes[len(sizes)] = 1
-    return product(ONE, [(e, tuple(labels))], tuple(range(len(shape))), sizes)
+    return e, tuple(labels)
+
+
+def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
+    """An expression on some axes of a shape, the same along the others."""
+    sizes = dict(enumerate(shape))
+    return product(ONE, [(e, tuple(axes))], tuple(sizes), sizes)
+
+
+def core_in(e: Expr, shape: tuple[int, ...]) -> Factor:
+    """An expression, broadcast to a shape, without the axes on which it does not depend; and the
+    axes that are left."""
+    core, kept = without_broadcast(e)
+    offset = len(shape) - len(e.shape)
+    if any(e.shape[k] != shape[k + offset] for k in kept):
+        return without_broadcast(spread(e, shape))
+    return core, tuple([k + offset for k in kept])
 
 
 def full_template(template: Sequence[Any], rank: int) -> list[Any] | None:
@@ -79,4 +103,7 @@ def vanishes_outside(e: Expr, mask: Any) -> bool:
     return number_of(e.args[0]) == 0 and bool(np.all(mask[touched]))
 
 
-__all__ = ["full_template", "spread", "vanishes_outside", "without_new_axes"]
+__all__ = [
+    "aligned", "core_in", "full_template", "spread", "spread_over", "vanishes_outside",
+    "without_new_axes",
+]  # fmt: skip

@@ -6,10 +6,10 @@ from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.simplify.einstein import add, product, times, transpose
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.exact import MINUS, ONE
 from adjoint.simplify.expression import Apply, Expr, raw_apply
 from adjoint.simplify.indices import spread
-from adjoint.simplify.reading import MINUS, reads
+from adjoint.simplify.reading import reads
 
 
 @reads("inv")

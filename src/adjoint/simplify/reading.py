@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,11 +16,21 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.contraction import parse
 from adjoint.primitives.scalar import Elementwise
-from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
-from adjoint.simplify.exact import ONE, exact
+from adjoint.simplify.constants import Namer, constant
+from adjoint.simplify.einstein import (
+    add,
+    elementwise,
+    linear_combination,
+    power,
+    product,
+    scale,
+    times,
+)
+from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, Coefficient
 from adjoint.simplify.expression import (
     Expr,
     Factor,
+    Labels,
     Symbol,
     Term,
     number,
@@ -30,19 +39,19 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
-from adjoint.simplify.indices import full_template, spread, vanishes_outside, without_new_axes
+from adjoint.simplify.indices import (
+    aligned,
+    full_template,
+    spread,
+    vanishes_outside,
+    without_new_axes,
+)
 from adjoint.simplify.writing import WRITTEN_OUT, literal, take, unit
 
 Reader = Callable[[tuple[Expr, ...], Node], Expr | None]
 
-Namer = Callable[[Node, bool], tuple[str, Any] | None]
-"""The name of an array from outside, and what tells it from others of that name; with True, a name
-is made up if there is none."""
-
 ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
-
-MINUS = Fraction(-1)
 
 
 def reads(*names: str) -> Callable[[Reader], Reader]:
@@ -65,10 +74,21 @@ def read(
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
     arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
     condition."""
+    found = read_all(outputs, known, name_of, rows)
+    return [found[n] for n in outputs]
+
+
+def read_all(
+    outputs: Sequence[Node],
+    known: Mapping[Node, Expr],
+    name_of: Namer = lambda node, needed: None,
+    rows: Mapping[str, Reader] = ROWS,
+) -> dict[Node, Expr]:
+    """As `read`, for all nodes that the outputs need, in their order."""
     found: dict[Node, Expr] = dict(known)
     for node in _ordered(outputs, found):
         found[node] = _read_node(node, found, name_of, rows)
-    return [found[n] for n in outputs]
+    return found
 
 
 def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
@@ -94,18 +114,19 @@ def _read_node(
         return found[node.inputs[0]]
     args = tuple(found[n] for n in node.inputs)
     reader = rows.get(node.primitive.name)
-    if rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH:
-        reader = None  # what is counted keeps its type
+    # What is counted keeps its type where the expression is computed.
+    kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH
     if rows is not ROWS and node.primitive.name in ARITHMETIC:
         args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
-    if reader is not None and (node.primitive is PROJECTION or _is_real(node)):
+    if reader is not None and not kept and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
             return result
-    if isinstance(node.primitive, Elementwise) and len(args) == 1 and rows is ROWS:
-        return elementwise(node.primitive, args[0])
     shape = () if node.primitive.multiple_results else node.type.shape
-    if rows is not ROWS:
+    if rows is ROWS:
+        if isinstance(node.primitive, Elementwise) and len(args) == 1:
+            return elementwise(node.primitive, args[0])
+    elif any(map(_is_whole, node.inputs)):
         pairs = zip(node.inputs, args, strict=True)
         args = tuple(_typed(n) if _is_whole(n) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
@@ -147,53 +168,34 @@ def _typed(node: Node) -> Expr:
 
 def _is_real(node: Node) -> bool:
     """Whether the laws hold as they are written: for real numbers."""
-    return all(
-        n.primitive.multiple_results or n.type.dtype.kind in "fiub" for n in (node, *node.inputs)
-    )
-
-
-def constant(node: Node, name_of: Namer) -> Expr:
-    """A value from outside: a number, an identity, a uniform array, or an array with a name."""
-    value = np.asarray(node.value)
-    if value.dtype.kind == "O":
-        return symbol("?", value.shape, node)
-    if value.ndim == 0:
-        return number(exact(value[()]))
-    first = value.flat[0] if value.size else 0.0
-    if value.dtype.kind == "f" and name_of(node, False) is None:
-        if value.size and np.all(value == first):
-            return number(exact(first), value.shape)
-        if first != 0 and _is_identity(value.squeeze() / first):
-            long = value.squeeze().shape[0]
-            names = [0 if n == long else k + 1 for k, n in enumerate(value.shape)]
-            out = tuple(names)
-            return product(exact(first), [], out, dict(zip(out, value.shape, strict=True)))
-    name, origin = name_of(node, True) or ("", node)
-    return symbol(name, value.shape, origin, node.value)
-
-
-def _is_identity(value: Any) -> bool:
-    square = value.ndim == 2 and value.shape[0] == value.shape[1]
-    return square and bool(np.array_equal(value, np.eye(value.shape[0])))
+    for n in (node, *node.inputs):
+        if not n.primitive.multiple_results and n.type.dtype.kind not in "fiub":
+            return False
+    return True
 
 
 @reads("einsum")
 def _einsum(args: tuple[Expr, ...], node: Node) -> Expr:
-    terms, result = parse(node.params["subscripts"])
-    sizes = dict(node.params.get("sizes", ()))
-    for term, e in zip(terms, args, strict=True):
-        sizes |= dict(zip(term, e.shape, strict=True))
-    names = {c: k for k, c in enumerate(sizes)}
-    factors = [(e, tuple(names[c] for c in t)) for e, t in zip(args, terms, strict=True)]
-    return product(
-        ONE, factors, tuple(names[c] for c in result), {names[c]: n for c, n in sizes.items()}
-    )
+    terms, out, names = _numbered(node.params["subscripts"])
+    sizes = {names[c]: n for c, n in node.params.get("sizes", ())}
+    for labels, e in zip(terms, args, strict=True):
+        sizes |= zip(labels, e.shape, strict=True)
+    return product(ONE, zip(args, terms, strict=True), out, sizes)
+
+
+@lru_cache(maxsize=1024)
+def _numbered(subscripts: str) -> tuple[tuple[Labels, ...], Labels, dict[str, int]]:
+    """Subscripts with numbers for letters: the operands' terms, the result's, and the numbers."""
+    terms, result = parse(subscripts)
+    names = {c: k for k, c in enumerate(dict.fromkeys("".join((*terms, result))))}
+    numbered = [tuple([names[c] for c in term]) for term in (*terms, result)]
+    return tuple(numbered[:-1]), numbered[-1], names
 
 
 @reads("add", "subtract")
 def _sum(args: tuple[Expr, ...], node: Node) -> Expr:
-    a, b = (spread(e, node.type.shape) for e in args)
-    return add([a, b if node.primitive.name == "add" else scale(MINUS, b)])
+    a, b = [spread(e, node.type.shape) for e in args]
+    return linear_combination([(ONE, a), (ONE if node.primitive.name == "add" else MINUS, b)])
 
 
 @reads("negative")
@@ -210,7 +212,14 @@ def _same(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 @reads("multiply")
 def _multiply(args: tuple[Expr, ...], node: Node) -> Expr:
-    return times(*(spread(e, node.type.shape) for e in args))
+    shape = node.type.shape
+    for c, e in (args, args[::-1]):
+        value = number_of(c)
+        if value is not None:
+            return scale(value, spread(e, shape))
+    sizes = dict(enumerate(shape))
+    factors = [aligned(e, shape, sizes) for e in args]
+    return product(ONE, factors, tuple(range(len(shape))), sizes)
 
 
 @reads("divide")
@@ -221,8 +230,8 @@ def _divide(args: tuple[Expr, ...], node: Node) -> Expr:
 
 @reads("square", "reciprocal", "sqrt", "root_of_squares")
 def _fixed_power(args: tuple[Expr, ...], node: Node) -> Expr:
-    exponents = {"square": Fraction(2), "reciprocal": MINUS}
-    return power(args[0], number(exponents.get(node.primitive.name, Fraction(1, 2))))
+    exponents: dict[str, Coefficient] = {"square": 2, "reciprocal": MINUS}
+    return power(args[0], number(exponents.get(node.primitive.name, HALF)))
 
 
 @reads("power", "float_power")
@@ -334,7 +343,7 @@ def _scatter(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     value = number_of(part)
     if value == 0:
-        return number(Fraction(0), total.shape)
+        return number(ZERO, total.shape)
     if any(p is None for p in template):
         return without_new_axes(template, part, node.type.shape)
     full = full_template(template, total.rank)

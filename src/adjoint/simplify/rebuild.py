@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.contraction import LETTERS, contract
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.exact import Coefficient, is_negative, plain
+from adjoint.simplify.exact import HALF, Coefficient, is_exact, is_negative, plain
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -34,8 +33,18 @@ REPEATED_PRODUCTS = 4
 """Powers up to this one are products, as NumPy's own power is exact for squares only."""
 
 
-def evaluate(roots: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
+Find = Callable[[Expr, Mapping[Expr, Any]], Any]
+"""The value of an expression, given those of its parts, or None."""
+
+
+def evaluate(
+    roots: Sequence[Expr],
+    values: Mapping[Expr, Any],
+    find: Find = lambda e, done: None,
+) -> list[Any]:
     """The values of expressions, given those of their symbols; each part is computed once.
+
+    ``find`` is asked first, with the values that there are so far.
 
     >>> import numpy as np
     >>> from adjoint.simplify.einstein import add, times
@@ -47,7 +56,8 @@ def evaluate(roots: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     done: dict[Expr, Any] = dict(values)
     for e in walk(roots, values):
         if e not in done:
-            done[e] = _value(e, done)
+            known = find(e, done)
+            done[e] = _value(e, done) if known is None else known
     return [done[e] for e in roots]
 
 
@@ -85,9 +95,9 @@ def _sum(e: Sum, done: Mapping[Expr, Any]) -> Any:
 
 
 def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
-    if not isinstance(n, Fraction):
+    if not is_exact(n):
         return base**exponent
-    if n == Fraction(1, 2):
+    if n == HALF:
         return np.sqrt(base)
     if n.denominator != 1:
         return base ** float(n)
@@ -101,7 +111,7 @@ def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
 
 def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
     factors = [(done[f], labels) for f, labels in e.factors]
-    full = any(labels == e.out for _, labels in factors) and _distinct(e.out)
+    full = any(labels == e.out for _, labels in factors) and not e.has_delta
     if full and all(labels in ((), e.out) for _, labels in factors):
         result = factors[0][0]
         for value, _ in factors[1:]:
@@ -130,10 +140,6 @@ def _smallest(e: Term) -> int | None:
     return sizes.index(least) if sizes and least < math.prod(e.shape) else None
 
 
-def _distinct(labels: Labels) -> bool:
-    return len(set(labels)) == len(labels)
-
-
 def _contraction(e: Term, values: list[Any]) -> Any:
     """Pairs in the cheapest order; deltas and broadcasts in the last step."""
     terms: list[Labels] = [labels for _, labels in e.factors]
@@ -152,7 +158,7 @@ def _contraction(e: Term, values: list[Any]) -> Any:
     present = {i for t in terms for i in t}
     sizes = tuple(sorted((names((i,)), e.sizes[i]) for i in set(e.out) - present))
     spec = ",".join(map(names, terms)) + "->" + names(e.out)
-    if len(terms) == 1 and terms[0] == e.out and not sizes and _distinct(e.out):
+    if len(terms) == 1 and terms[0] == e.out and not sizes and not e.has_delta:
         return values[0]
     return contract(spec, *values, sizes=sizes)
 

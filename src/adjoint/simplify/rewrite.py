@@ -7,10 +7,10 @@ the shapes, so one law serves numbers, vectors and matrices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from operator import is_
 
-from adjoint.simplify.einstein import add, elementwise, is_symmetric, power, product, scale
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.einstein import add, elementwise, power, product, scale
+from adjoint.simplify.exact import MINUS, ONE
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -28,12 +28,11 @@ from adjoint.simplify.expression import (
 
 Bindings = dict[Symbol, Expr]
 Visit = Callable[[Expr], Expr]
-MINUS = Fraction(-1)
 
 
 def with_children(e: Expr, children: Sequence[Expr]) -> Expr:
     """The same form of other operands, in normal form."""
-    if tuple(children) == e.children():
+    if all(map(is_, children, e.children())):
         return e
     if isinstance(e, Sum):
         return add(children)
@@ -53,16 +52,24 @@ def _is_map(e: Apply) -> bool:
 
 
 def rewrite(roots: Sequence[Expr], visit: Visit, rounds: int = 8) -> list[Expr]:
-    """The roots with ``visit`` applied at every expression, operands first, until none changes."""
+    """The roots with ``visit`` applied at every expression, operands first, until none changes.
+
+    What a round leaves as it is, the next ones leave too, and do not look at again.
+    """
     found = list(roots)
+    settled: set[Expr] = set()
     for _ in range(rounds):
         before = found
         done: dict[Expr, Expr] = {}
-        for e in walk(found):
+        for e in walk(found, settled):
+            if e in settled:
+                done[e] = e
+                continue
             done[e] = visit(with_children(e, [done[c] for c in e.children()]))
         found = [done[e] for e in found]
-        if found == before:
+        if all(map(is_, found, before)):
             break
+        settled |= {e for e, new in done.items() if new is e}
     return found
 
 
@@ -206,7 +213,6 @@ __all__ = [
     "MINUS",
     "ONE",
     "build",
-    "is_symmetric",
     "match",
     "match_factors",
     "match_part_of_sum",

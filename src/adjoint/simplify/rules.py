@@ -34,7 +34,7 @@ from adjoint.simplify.choices import (
 )
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -47,7 +47,7 @@ from adjoint.simplify.expression import (
     symbol,
 )
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
-from adjoint.simplify.reading import MINUS, read
+from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.writing import merge_stacks, write_out
 
@@ -181,7 +181,7 @@ def trace_law(side: Callable[..., Any], shapes: str) -> Expr:
             variables.append(v)
         result = side(*variables)
         if not isinstance(result, Tracer):
-            return number(ONE if result == 1 else ONE * 0)
+            return number(ONE if result == 1 else ZERO)
         return read([node_of(result, "a law")], known)[0]
 
 
@@ -219,7 +219,7 @@ def _apply(left: Expr, right: Expr, e: Expr) -> Expr | None:
             return None
         bound, rest, labels = some
         shape = tuple(e.sizes[i] for i in labels)
-        found = build(scale(1 / left.coefficient, right), bound, shape)
+        found = build(scale(divide(ONE, left.coefficient), right), bound, shape)
         return product(e.coefficient, [(found, labels), *rest], e.out, e.sizes)
     bound = {}
     return build(right, bound, e.shape) if match(left, e, bound) else None

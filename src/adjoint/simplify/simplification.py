@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
-from adjoint.simplify.cleanup import as_term, factored
+from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.expression import Expr, Power, Sum, Term, number_of, walk
+from adjoint.simplify.expression import Expr, Power, Sum, Term, as_term, number_of, walk
 from adjoint.simplify.rewrite import rewrite
 from adjoint.simplify.rules import simplify_step
 
@@ -91,8 +90,8 @@ def _distributed(e: Expr) -> list[Expr] | None:
             n = number_of(f.exponent)
             if n not in (2, 3):
                 continue
-            assert isinstance(n, Fraction)
-            again = [(f.base, labels)] * (int(n) - 1)
+            assert isinstance(n, int)
+            again = [(f.base, labels)] * (n - 1)
             return [
                 product(view.coefficient, [(t, labels), *again, *rest], view.out, view.sizes)
                 for t in f.base.terms

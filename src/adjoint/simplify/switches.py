@@ -13,9 +13,9 @@ import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.cleanup import as_term, factored
-from adjoint.simplify.einstein import add, product, without_broadcast
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.cleanup import factored
+from adjoint.simplify.einstein import add, product
+from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -24,12 +24,13 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    as_term,
     number,
     number_of,
     raw_apply,
     walk,
 )
-from adjoint.simplify.indices import spread
+from adjoint.simplify.indices import core_in, spread_over
 from adjoint.simplify.reading import TRUTH, Reader
 
 _BOUNDED = frozenset((
@@ -42,23 +43,25 @@ _BOUNDED = frozenset((
 def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """where(c, a, b) with everything outside that c does not choose; None if that is nothing."""
     shape = node.type.shape
-    branches = zip(args[1:], node.inputs[1:], strict=True)
+    c, a, b = args
+    branches = zip((a, b), node.inputs[1:], strict=True)
     if any(n.type.dtype.kind != "f" and not is_number(e) for e, n in branches):
         return None
-    c, a, b = (spread(e, shape) for e in args)
     if number_of(b) == 0:
-        return _chosen(c, a, first=True)
+        return _chosen(c, a, shape, first=True)
     if number_of(a) == 0:
-        return _chosen(c, b, first=False)
-    parts = _chosen(c, a, first=True), _chosen(c, b, first=False)
+        return _chosen(c, b, shape, first=False)
+    parts = _chosen(c, a, shape, first=True), _chosen(c, b, shape, first=False)
     return None if parts[0] is None or parts[1] is None else add([parts[0], parts[1]])
 
 
 def quotient(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """(u v) / w = (u / w) v for a v that has indices which w does not have."""
-    a, b = (spread(e, node.type.shape) for e in args)
-    divisor, kept = without_broadcast(b)
-    view = _factors(a)
+    a, b = args
+    divisor, kept = core_in(b, node.type.shape)
+    if _stays(a, node.type.shape, kept):
+        return None
+    view = _factors(a, node.type.shape)
     own = tuple(view.out[k] for k in kept)
     inside, outside = _split(view, own, finite=False)
     if not outside and len(set(view.out)) == len(view.out):
@@ -75,15 +78,12 @@ def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
     shape = node.type.shape
     if node.type.dtype != np.bool_ or any(n.type.dtype.kind == "i" for n in node.inputs[:1]):
         return None
-    operands = [spread(e, shape) for e in args]
-    axes = sorted({k for e in operands for k in without_broadcast(e)[1]})
+    operands = [core_in(e, shape) for e in args]
+    axes = sorted({k for _, kept in operands for k in kept})
     if len(axes) == len(shape):
         return None
     sizes = {k: shape[k] for k in axes}
-    cores = []
-    for e in operands:
-        core, kept = without_broadcast(e)
-        cores.append(product(ONE, [(core, tuple(kept))], tuple(axes), sizes))
+    cores = [product(ONE, [factor], tuple(axes), sizes) for factor in operands]
     if len(cores) > 1 and node.inputs[0].type.dtype == np.bool_ and any(map(is_number, cores)):
         return None
     made = raw_apply(node.primitive, cores, node.params, tuple(sizes.values()))
@@ -94,12 +94,6 @@ def is_number(e: Expr) -> bool:
     return number_of(e) is not None
 
 
-def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
-    """An expression on some axes of a shape, the same along the others."""
-    sizes = dict(enumerate(shape))
-    return product(ONE, [(e, tuple(axes))], tuple(sizes), sizes)
-
-
 ROWS: dict[str, Reader] = {
     "where": choice,
     "divide": quotient,
@@ -108,12 +102,14 @@ ROWS: dict[str, Reader] = {
 """Readers for graphs that are simplified to be computed."""
 
 
-def _chosen(c: Expr, value: Expr, first: bool) -> Expr | None:
+def _chosen(c: Expr, value: Expr, shape: tuple[int, ...], first: bool) -> Expr | None:
     """where(c, value, 0), or where(c, 0, value)."""
     if number_of(value) is not None:
         return None
-    condition, kept = without_broadcast(c)
-    view = _factors(value)
+    condition, kept = core_in(c, shape)
+    if _stays(value, shape, kept):
+        return None
+    view = _factors(value, shape)
     own = tuple(view.out[k] for k in kept)
     inside, outside = _split(view, own, finite=True)
     if not outside and len(set(view.out)) == len(view.out):
@@ -121,19 +117,26 @@ def _chosen(c: Expr, value: Expr, first: bool) -> Expr | None:
     labels, (inner,) = _inside(view, own, inside)
     sizes = {i: view.sizes[i] for i in labels}
     when = product(ONE, [(condition, own)], labels, sizes)
-    zero = number(ONE * 0)
+    zero = number(ZERO)
     branches = (inner, zero) if first else (zero, inner)
     made = raw_apply(PRIMITIVES["where"], (when, *branches), {}, inner.shape)
     return _together(view, [*outside, (made, labels)])
 
 
-def _factors(value: Expr) -> Term:
-    """An expression as one product, the common factors of its sums taken out."""
-    core, kept = without_broadcast(value)
+def _stays(value: Expr, shape: tuple[int, ...], axes: Sequence[int]) -> bool:
+    """Whether no factor of an expression has an index besides these axes, so that none leaves."""
+    core, kept = core_in(value, shape)
+    return set(kept) <= set(axes) and not (isinstance(core, Sum | Term) and core.has_delta)
+
+
+def _factors(value: Expr, shape: tuple[int, ...]) -> Term:
+    """An expression, broadcast, as one product, the common factors of its sums taken out."""
+    core, kept = core_in(value, shape)
     view = as_term(core)
     parts = [(factored(f), labels) for f, labels in view.factors]
-    core = product(view.coefficient, parts, view.out, view.sizes)
-    return as_term(spread_over(core, kept, value.shape))
+    if any(new is not f for (new, _), (f, _) in zip(parts, view.factors, strict=True)):
+        core = product(view.coefficient, parts, view.out, view.sizes)
+    return as_term(spread_over(core, kept, shape))
 
 
 def _split(view: Term, own: Sequence[int], finite: bool) -> tuple[list[Factor], list[Factor]]:
@@ -178,10 +181,18 @@ def _together(view: Term, factors: list[Factor]) -> Expr:
 def stays_finite(root: Expr) -> bool:
     """Whether an expression is finite for all finite values of its symbols, but for overflow of
     sums and products."""
-    known: dict[Expr, bool] = {}
-    for e in walk([root]):
-        known[e] = _is_finite(e) and all(known[c] for c in _followed(e))
-    return known[root]
+    if root.finite is None:
+        for e in walk([root], _Decided()):
+            if e.finite is None:
+                e.finite = _is_finite(e) and all(c.finite for c in _followed(e))
+    return bool(root.finite)
+
+
+class _Decided:
+    """The expressions of which it is known whether they are finite."""
+
+    def __contains__(self, e: object) -> bool:
+        return isinstance(e, Expr) and e.finite is not None
 
 
 def _followed(e: Expr) -> tuple[Expr, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 from adjoint.graph.registry import PRIMITIVES
@@ -51,7 +50,7 @@ def parts_of(e: Expr) -> tuple[Expr, ...] | None:
 
 def unit(size: int, index: int) -> Expr:
     """A unit vector."""
-    return stack([number(Fraction(int(k == index))) for k in range(size)])
+    return stack([number(int(k == index)) for k in range(size)])
 
 
 def literal(value: Any) -> Expr:
