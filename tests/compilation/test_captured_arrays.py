@@ -108,3 +108,23 @@ def test_a_custom_rule_closes_over_arrays_too() -> None:
     for factor in (1.0, 5.0):
         scale[:] = factor * np.arange(1.0, 5.0)
         np.testing.assert_allclose(fast(POINT), 2.0 * scale * POINT)
+
+
+@pytest.mark.parametrize("inner", [ad.hessian, ad.grad, ad.jacobian])
+def test_a_traced_value_from_outside_is_differentiated(inner: Any) -> None:
+    def outer(a: Any) -> Any:
+        compiled = ad.compile(inner(lambda x: a * np.sum(x**3)))
+        return np.sum(compiled(POINT))
+
+    expected = ad.grad(lambda a: np.sum(inner(lambda x: a * np.sum(x**3))(POINT)))(2.0)
+    np.testing.assert_allclose(ad.grad(outer)(2.0), expected)
+    assert expected != 0.0
+
+
+def test_a_compiled_function_inside_another() -> None:
+    inner = ad.compile(lambda x: x**3)
+    outer = ad.compile(ad.grad(lambda x: np.sum(inner(x) * VECTOR)))
+    fill(1)
+    for _ in range(2):
+        np.testing.assert_allclose(outer(POINT), 3 * POINT**2 * VECTOR)
+        fill(2)

@@ -15,7 +15,7 @@ from adjoint.codegen.entry import NativeCallable
 from adjoint.codegen.llvm_session import CompiledModule
 from adjoint.compilation.arguments import Arguments
 from adjoint.compilation.explain import describe_paths
-from adjoint.compilation.paths import Path
+from adjoint.compilation.paths import ClosesOverTraced, Path
 from adjoint.compilation.segments import GuardFailed, Refused
 from adjoint.graph.containers import flatten
 from adjoint.graph.tracing import require_callable
@@ -95,7 +95,10 @@ class Compiled(NativeCallable):
                 return self._give_up(key, _MANY_PATHS, args, kwargs)
             if len(self._paths) >= MAX_KEYS and not known:
                 return self._give_up(None, _MANY_KEYS, args, kwargs)
-            path = Path(self._function, arguments, self.target, self._parallel, self._takes_out)
+            try:
+                path = Path(self._function, arguments, self.target, self._parallel, self._takes_out)
+            except ClosesOverTraced:
+                return self._function(*args, **kwargs)
             self._paths.setdefault(key, []).append(path)
             if path.direct is not None:
                 self.target = path.direct

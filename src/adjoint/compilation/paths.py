@@ -123,6 +123,8 @@ class Path:
         with _rare_collection():
             try:
                 return _trace_in(scope, f, arguments)
+            except ClosesOverTraced:
+                raise
             except NotFinite:
                 scope = Scope("compile(f)", records=True)
                 return _trace_in(scope, f, arguments, only_otherwise=True)
@@ -202,6 +204,10 @@ class Path:
         return self.outputs.tree([r if r.shape else r[()] for r in results])
 
 
+class ClosesOverTraced(Exception):
+    """The function closes over a value that a transform around this call is looking at."""
+
+
 Traced = tuple[Program, Outputs, list[Decision]]
 
 
@@ -215,6 +221,10 @@ def _trace_in(
         outputs = Outputs(f(*args, **kwargs), "compile(f)")
         inputs = [t.node for t in data]
         nodes = outputs.nodes
+        decided = (node for node, _ in scope.decisions or ())
+        if any(s is not scope and not s.closed for n in (*nodes, *decided)
+               for s in n.scopes.members):  # fmt: skip
+            raise ClosesOverTraced
         assumed: list[Assumption] = []
         if scope.has_symbols:
             nodes, assumed = in_closed_form(scope, inputs, nodes)
