@@ -398,3 +398,11 @@ def test_collection_is_as_before_after_compiling() -> None:
     assert gc.get_threshold() == before
     assert seen[0][0] > before[0]
     assert gc.isenabled()
+
+
+def test_an_object_without_a_name_has_one() -> None:
+    import functools
+
+    fast = ad.compile(functools.partial(np.power, 2.0))
+    assert repr(fast) == "<compiled partial, 0 paths>"
+    assert fast(3.0) == 8.0

@@ -55,6 +55,8 @@ class Compiled(NativeCallable):
     def __init__(self, function: Callable[..., Any], parallel: bool | None = None) -> None:
         super().__init__(self._slow)
         functools.update_wrapper(self, function, updated=())
+        if not hasattr(function, "__name__"):  # an object that can be called
+            self.__name__ = getattr(function, "name", type(function).__name__)
         self._function = function
         self._parallel = parallel
         self._takes_out = not has_parameter(function, "out")
