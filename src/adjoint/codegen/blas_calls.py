@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from adjoint.codegen.blas_symbols import blas
-from adjoint.codegen.elements import I8, I32, I64, memory_type, register_type
-from adjoint.codegen.loopnest import POINTER, loop, part
+from adjoint.codegen.elements import I64, memory_type
+from adjoint.codegen.fortran import call
+from adjoint.codegen.loopnest import loop, part
 
 TILE = 8
 """Rows and columns that are mirrored together, so that both places stay in the first cache."""
@@ -122,31 +122,5 @@ class Calls:
     def _flag(self, a: Matrix) -> str:
         return "T" if a.transposed else "N"
 
-    def _call(self, name: str, *operands: Any) -> None:
-        """Fortran routines take every argument by reference: numbers are constants in memory."""
-        name = f"blas.{'d' if self.dtype == np.float64 else 's'}{name}"
-        function = self.module.globals.get(name)
-        if function is None:
-            blas(name.removeprefix("blas."))
-            signature = ir.FunctionType(ir.VoidType(), [POINTER] * len(operands))
-            function = ir.Function(self.module, signature, name)
-        self.builder.call(function, [self._by_reference(o) for o in operands])
-
-    def _by_reference(self, operand: Any) -> Any:
-        if isinstance(operand, str):
-            return self._constant(ir.Constant(I8, ord(operand)))
-        if isinstance(operand, int):
-            return self._constant(ir.Constant(I32, operand))
-        if isinstance(operand, float):
-            return self._constant(ir.Constant(register_type(self.dtype), operand))
-        return operand
-
-    def _constant(self, value: Any) -> Any:
-        name = f"constant.{value.type}.{value.constant}"
-        found = self.module.globals.get(name)
-        if found is None:
-            found = ir.GlobalVariable(self.module, value.type, name)
-            found.initializer = value
-            found.global_constant = True
-            found.linkage = "internal"
-        return found
+    def _call(self, stem: str, *operands: Any) -> None:
+        call(self.builder, "blas", stem, self.dtype, *operands)
