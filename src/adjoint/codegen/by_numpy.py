@@ -30,8 +30,10 @@ REASONS: dict[str, str] = {
     "frexp_exponent": "an algorithm of NumPy on the bits",
     "gcd": _ALGORITHM,
     "lcm": _ALGORITHM,
-    "i0_0": _ALGORITHM,
 }  # fmt: skip
+
+FAMILIES = {"i0": _ALGORITHM, "sinc": _ALGORITHM}
+"""Functions with all their derivatives, i0_0, i0_1, …, which are made when they are asked for."""
 
 
 def reason_for_numpy(primitive: Primitive) -> str:
@@ -47,4 +49,9 @@ def reason_for_numpy(primitive: Primitive) -> str:
         ours = not special_name(primitive)[0] and scalar_function(name) is None
         if name not in REASONS and ours:
             return _ALGORITHM
-    return REASONS.get(name, "")
+    family, _, order = name.rpartition("_")
+    return (
+        FAMILIES.get(family, "")
+        if order.isdigit() and family in FAMILIES
+        else (REASONS.get(name, ""))
+    )
