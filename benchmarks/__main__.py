@@ -19,6 +19,7 @@ SUITES = {
     "peers": "benchmarks.peers",
     "taylor": "benchmarks.taylor",
     "calls": "benchmarks.call_overhead",
+    "likelihoods": "benchmarks.likelihoods",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
 BY_DEFAULT = ("core", "native", "peers", "taylor", "calls")

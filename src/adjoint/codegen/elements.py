@@ -161,6 +161,16 @@ def _emit_ufunc(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit 
     return emit
 
 
+def is_outside_call(op: Op) -> bool:
+    """Whether an element of this operation is a call of another library, which is never SIMD."""
+    if op.kind in ("where", "convert") or not op.inputs:
+        return False
+    dtypes = loop_dtypes(op)
+    if not isinstance(op.primitive, SpecialFunction) or dtypes is None:
+        return False
+    return _own_body(op, dtypes, False) is None and emitter(op) is not None
+
+
 def _own_body(op: Op, dtypes: tuple[np.dtype[Any], ...], calls: bool) -> Emit | None:
     """The function as instructions of our own."""
     if op.kind == "ldexp" and dtypes[0].kind == "f" and dtypes[1].kind == "i":
