@@ -23,6 +23,7 @@ SUITES = {
     "loops": "benchmarks.loops",
     "calls": "benchmarks.call_overhead",
     "simplification": "benchmarks.simplification",
+    "likelihoods": "benchmarks.likelihoods",
     "vector_math": "benchmarks.vector_math_accuracy",
 }
 BY_DEFAULT = (

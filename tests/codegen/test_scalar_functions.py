@@ -29,6 +29,7 @@ from adjoint.primitives.scalar import Elementwise
 from adjoint.primitives.special import WITHOUT_DERIVATIVE, load_kernels, load_rows
 from adjoint.primitives.special.function import SpecialFunction
 from adjoint.primitives.special.loader import find_special
+from benchmarks.likelihoods import LOSSES
 
 FLOATS = ("f8", "f4")
 
@@ -193,53 +194,6 @@ def test_integers_and_powers_of_two() -> None:
 # -- statistics -----------------------------------------------------------------------------------
 
 
-def gamma_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of the gamma distribution."""
-    a, b = np.exp(p[0]), np.exp(p[1])
-    return np.sum(special.gammaln(a) - a * np.log(b) - special.xlogy(a - 1, x) + b * x)
-
-
-def beta_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of the beta distribution."""
-    a, b = np.exp(p[0]), np.exp(p[1])
-    return np.sum(
-        special.gammaln(a)
-        + special.gammaln(b)
-        - special.gammaln(a + b)
-        - special.xlogy(a - 1, x / 9)
-        - special.xlog1py(b - 1, -x / 9)
-    )
-
-
-def student_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of Student's t."""
-    nu, s = np.exp(p[0]), np.exp(p[1])
-    norm = special.gammaln(nu / 2) - special.gammaln((nu + 1) / 2) + np.log(nu * np.pi) / 2
-    return np.sum(norm + np.log(s) + (nu + 1) / 2 * np.log1p((x / s) ** 2 / nu))
-
-
-def poisson_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of Poisson counts around a regression line."""
-    eta = p[0] + p[1] * x
-    counts = np.round(x)
-    return np.sum(np.exp(eta) - counts * eta + special.gammaln(counts + 1))
-
-
-def probit_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of a probit regression."""
-    sign = np.where(x > 3, 1.0, -1.0)
-    return -np.sum(special.log_ndtr(sign * (p[0] + p[1] * x)))
-
-
-def mises_loss(p: Any, x: Any) -> Any:
-    """Negative log-likelihood of von Mises' distribution."""
-    kappa = np.exp(p[1])
-    return np.sum(np.log(2 * np.pi * special.i0e(kappa)) + kappa - kappa * np.cos(x - p[0]))
-
-
-LOSSES = (gamma_loss, beta_loss, student_loss, poisson_loss, probit_loss, mises_loss)
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 def test_statistics_are_one_kernel(loss: Any) -> None:
     p, x = np.array([0.3, 0.2]), np.random.default_rng(3).uniform(0.1, 8, 300)
@@ -251,6 +205,18 @@ def test_statistics_are_one_kernel(loss: Any) -> None:
     report = compiled.explain()
     assert "loop over" in report
     assert "by NumPy" not in report
+
+
+def test_calls_are_kept_apart_from_loops_that_become_simd() -> None:
+    def f(x: Any) -> Any:
+        return np.sin(x) * special.j0(np.exp(-x)) + np.cos(x)
+
+    for size, loops in ((1000, 3), (10, 1)):
+        x = np.linspace(0.1, 8, size)
+        compiled = ad.compile(f, parallel=False)
+        np.testing.assert_allclose(compiled(x), f(x), rtol=1e-14, atol=1e-15)
+        assert compiled.explain().count("loop over") == loops
+        assert ("arena of 0 bytes" in compiled.explain()) == (loops == 1)
 
 
 # -- the cache ------------------------------------------------------------------------------------

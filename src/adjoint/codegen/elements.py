@@ -188,6 +188,17 @@ def _loop_dtypes(
         return None
 
 
+def is_outside_call(op: Op) -> bool:
+    """Whether an element of this operation is a call of another library, which is never SIMD."""
+    if not isinstance(op.primitive, SpecialFunction) or not op.inputs:
+        return False
+    operands = tuple([(i.dtype, is_weak(i)) for i in op.inputs])
+    dtypes = _loop_dtypes(op.primitive.ufunc, op.dtype, operands)
+    if dtypes is None or _own_body(op.kind, op.primitive, dtypes, False) is not None:
+        return False
+    return emitter(op) is not None
+
+
 def _own_body(
     kind: str, primitive: Any, dtypes: tuple[np.dtype[Any], ...], calls: bool
 ) -> Emit | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from adjoint.codegen.elements import is_outside_call
 from adjoint.codegen.lapack.table import lapack_call
 from adjoint.codegen.patterns import (
     classify,
@@ -37,6 +38,10 @@ _ALWAYS_STORED = frozenset(
 )
 
 
+WORTH_A_LOOP = 64
+"""Elements from which on calls of other libraries are kept apart from loops that become SIMD."""
+
+
 class Schedule:
     """The steps of a program, and which operations are stored."""
 
@@ -49,6 +54,7 @@ class Schedule:
         self.class_of |= dict.fromkeys(filter(is_large_delta, views), "write")
         self.written = [self._with_memory_of(op) for op in program.outputs]
         self._share_matrices()
+        self.outside = self._outside_calls()
         self.stored = self._must_store()
         self.steps: list[Step] = []
         self.step_of: dict[Op, int] = {}
@@ -119,6 +125,18 @@ class Schedule:
         computed = self.class_of[op] in ("element", "sum", "loop contraction", "product", "write")
         return op if computed else result
 
+    def _outside_calls(self) -> set[Op]:
+        """Calls of other libraries that get loops of their own: LLVM makes no SIMD of a loop with
+        a call in it, and to go through memory costs less than one dear function without SIMD."""
+        calls, dear = set(), set()
+        for op in self.program.ops:
+            if op.size >= WORTH_A_LOOP and self.class_of[op] == "element":
+                if is_dear(op.kind):
+                    dear.add(op.shape)
+                elif is_outside_call(op):
+                    calls.add(op)
+        return {op for op in calls if op.shape in dear}
+
     # -- what has to be in memory -------------------------------------------------------------
 
     def _must_store(self) -> set[Op]:
@@ -128,6 +146,8 @@ class Schedule:
             kind = self.class_of[op]
             if kind in _ALWAYS_STORED:
                 stored.add(op)
+            if op in self.outside:
+                stored.update((op, *(i for i in op.inputs if self.class_of[i] == "element")))
             if kind in ("product", "routine"):
                 stored.update(map(storage_root, op.inputs))
             if kind == "storage view" and self.class_of[op.inputs[0]] != "storage view":
@@ -239,14 +259,19 @@ class Schedule:
     def _place(self, op: Op) -> None:
         shape = iteration_shape(op)
         earliest = self._earliest(op, shape)
-        chunk = self.chunk.get(op, 0)
+        chunk, outside = self.chunk.get(op, 0), op in self.outside
         for number in range(len(self.steps) - 1, earliest - 1, -1):
             step = self.steps[number]
-            if isinstance(step, Group) and step.shape == shape and step.chunk == chunk:
+            if (
+                isinstance(step, Group)
+                and step.shape == shape
+                and step.chunk == chunk
+                and step.outside == outside
+            ):
                 step.roots.append(op)
                 self.step_of[op] = number
                 return
-        self._append(op, Group(shape, [op], chunk))
+        self._append(op, Group(shape, [op], chunk, outside))
 
     def _earliest(self, op: Op, shape: tuple[int, ...]) -> int:
         """The first step that may compute this operation."""
@@ -265,6 +290,7 @@ class Schedule:
                     and isinstance(step, Group)
                     and step.shape == shape
                     and step.chunk == self.chunk.get(op, 0)
+                    and step.outside == (op in self.outside)
                     and self.class_of[dep] not in ("sum", "loop contraction")
                 )
                 earliest = max(earliest, self.step_of[dep] + (0 if joins else 1))

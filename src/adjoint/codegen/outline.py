@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 
 from adjoint.codegen.builder import Builder
-from adjoint.codegen.elements import I32, I64, literal
+from adjoint.codegen.elements import I32, I64, is_outside_call, literal
 from adjoint.codegen.faults import can_fault, note
 from adjoint.codegen.folds import folding
 from adjoint.codegen.fusion import DEAR_WEIGHT
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from adjoint.codegen.kernel import Kernel
 
 POINTER = ir.PointerType()
+
+CALL_WEIGHT = 50
+"""For how many operations a call of another library counts: ten nanoseconds and more."""
 
 
 def outline(kernel: Kernel, step: Step, contraction: Op | None = None) -> None:
@@ -86,11 +89,18 @@ def _threads_for(kernel: Kernel, step: Step) -> int:
     if kernel.threads == 1 or not isinstance(step, Group) or not can_be_cut(step):
         return 1
     ops = kernel.schedule.operations(step)
-    cost = sum(DEAR_WEIGHT if is_dear(op.kind) else 1 for op in ops)
+    cost = sum(_weight(op) for op in ops)
     extent = volume(step) if is_flat(step, kernel.views) else step.shape[0]
     if volume(step) * cost < kernel.worth or extent < 2 * kernel.threads:
         return 1
     return kernel.threads
+
+
+def _weight(op: Op) -> int:
+    """How many operations one stands for."""
+    if is_dear(op.kind):
+        return DEAR_WEIGHT
+    return CALL_WEIGHT if is_outside_call(op) else 1
 
 
 def _call_in_parts(

@@ -13,12 +13,14 @@ from adjoint.codegen.program import Op
 class Group:
     """One loop nest over ``shape``, with the operations it stores or sums up.
 
-    ``chunk`` is nonzero for a part of a group that was too large for one function.
+    ``chunk`` is nonzero for a part of a group that was too large for one function; ``outside`` is
+    for a loop of nothing but calls of another library.
     """
 
     shape: tuple[int, ...]
     roots: list[Op] = field(default_factory=list)
     chunk: int = 0
+    outside: bool = False
 
 
 @dataclass

@@ -9,8 +9,8 @@ module defines a private function there; it is always inlined. All code is strai
 (selections, no branches, no tables), so a loop around it stays vectorisable, and sin x, cos x and
 exp x of one x share their common parts. Results are within 2 units in the last place of the exact
 value for every argument, subnormal ones included, and follow IEEE 754 and C at signed zeros,
-infinities and NaN. In `logaddexp` alone, whose terms may cancel, it is 2 units of the largest
-operand.
+infinities and NaN. Where terms cancel without remedy it is 2 units of the largest one: in
+`logaddexp` and `logaddexp2`, and near the zeros of log Γ and ψ on the negative axis.
 
 `LIBM_FUNCTIONS` holds calls of the C library for others; `scalar_function(name)` looks in both.
 
