@@ -128,3 +128,36 @@ def test_a_compiled_function_inside_another() -> None:
     for _ in range(2):
         np.testing.assert_allclose(outer(POINT), 3 * POINT**2 * VECTOR)
         fill(2)
+
+
+def test_index_arrays_and_masks_are_read_anew_in_closed_forms() -> None:
+    index = np.array([0, 2, 1, 1])
+    mask = np.array([True, False, True, True])
+
+    def f(x: Any, k: Any) -> Any:
+        chosen = np.sum(x[index] ** 2) + np.sum(np.where(mask, x**3, x * np.sum(x**2)))
+        return chosen + np.sum(x**2 * k[::-1] * np.sum(x))
+
+    fast = ad.compile(ad.hessian(f))
+    steps = [([0, 2, 1, 1], [1, 0, 1, 1], 1), ([3, 0, 2, 0], [0, 0, 1, 0], 2), ([1, 1, 1, 1],) * 2]
+    for places, chosen, *scale in steps:
+        index[:], mask[:] = places, chosen
+        k = np.arange(4) * (scale or [3])[0]
+        np.testing.assert_allclose(fast(POINT, k), ad.hessian(f)(POINT, k), rtol=1e-10)
+    index[3] = 9
+    with pytest.raises(IndexError):
+        fast(POINT, np.arange(4))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_precisions_that_meet_in_a_jacobian(mode: Any) -> None:
+    def f(x: Any, a: Any) -> Any:
+        return (a @ x)[::-1]
+
+    x, a = np.array([0.3, 0.1]), np.array([[0.5, 1.0], [2.0, 3.0]], np.float32)
+    for function in (f, lambda x, a: f(x, a) * 1.0 + np.sum(x)):
+        jacobian = ad.jacobian(function, mode=mode)
+        fast = ad.compile(jacobian)
+        for factor in (1, 2):
+            b = a * np.float32(factor)
+            np.testing.assert_allclose(fast(x, b), jacobian(x, b), rtol=1e-6)

@@ -214,7 +214,9 @@ class Program:
         if name == "reshape" or (name == "getitem" and _selects_all(node, inputs[0])):
             return reshaped(inputs[0], node.type.shape, self._once)
         if name == "einsum" and node.type.dtype.kind in "fib":
-            inputs, params = without_identities(inputs, params)
+            fewer = without_identities(inputs, params)
+            if np.result_type(*(i.dtype for i in fewer[0])) == node.type.dtype:
+                inputs, params = fewer  # an identity may have made the result wider
             return self._contraction(node.primitive, inputs, params)
         multiple = node.primitive.multiple_results
         return self._once(

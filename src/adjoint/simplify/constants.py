@@ -74,6 +74,6 @@ def is_known(node: Node) -> bool:
     if not is_array(node):
         return True
     value = np.asarray(node.value)
-    if value.dtype.kind == "O" or not value.ndim:
-        return False
+    if value.dtype.kind != "f" or not value.ndim:
+        return False  # indices and masks are read anew
     return is_uniform(value) or is_identity(value)

@@ -314,6 +314,11 @@ def number_of(e: Expr) -> Coefficient | None:
     return None
 
 
+def is_number(e: Expr) -> bool:
+    """Whether an expression is the same number in all its elements."""
+    return number_of(e) is not None
+
+
 def is_one(e: Expr) -> bool:
     return number_of(e) == ONE
 

@@ -33,6 +33,7 @@ from adjoint.simplify.expression import (
     Labels,
     Symbol,
     Term,
+    is_number,
     number,
     number_of,
     raw_apply,
@@ -128,7 +129,7 @@ def _read_node(
             return elementwise(node.primitive, args[0])
     elif any(map(_is_whole, node.inputs)):
         pairs = zip(node.inputs, args, strict=True)
-        args = tuple(_typed(n) if _is_whole(n) else e for n, e in pairs)
+        args = tuple(_typed(n) if _is_whole(n) and is_number(e) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
 
 

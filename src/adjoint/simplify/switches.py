@@ -25,6 +25,7 @@ from adjoint.simplify.expression import (
     Symbol,
     Term,
     as_term,
+    is_number,
     number,
     number_of,
     raw_apply,
@@ -88,10 +89,6 @@ def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     made = raw_apply(node.primitive, cores, node.params, tuple(sizes.values()))
     return spread_over(made, axes, shape)
-
-
-def is_number(e: Expr) -> bool:
-    return number_of(e) is not None
 
 
 ROWS: dict[str, Reader] = {
