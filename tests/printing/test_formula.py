@@ -196,3 +196,38 @@ def test_what_is_printed_runs(f, shapes, text):
     got, wanted = formula.function()(**values), f(*values.values())
     np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-12)
     assert np.shape(got) == np.shape(wanted)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (lambda x: x.sum() if len(x) % 2 else (x**2).sum(), {"x": "n"}),
+        (lambda x: x.sum() if len(x) > 3 else (x**2).sum(), {"x": "n"}),
+        (lambda A: A.sum() if A.shape[0] < A.shape[1] else (A**2).sum(), {"A": "n m"}),
+        (lambda x: min(len(x), 10) * np.sum(x), {"x": "n"}),
+    ],
+)
+def test_what_is_decided_by_a_length_holds_for_that_length(f, shapes):
+    found = ad.formula(f, **shapes)
+    assert not found.general and "(for n = 23" in str(found)
+    with pytest.raises(ad.errors.AdjointError, match="needs the shapes as numbers"):
+        found.source()
+
+
+def test_infinity_in_source():
+    found = ad.formula(ad.grad(lambda X, w: np.sum(np.logaddexp(0, -X @ w)), 1), X="n m", w="m")
+    X, w = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.2]]), np.array([0.3, -0.4])
+    expected = ad.grad(lambda w: np.sum(np.logaddexp(0, -X @ w)))(w)
+    np.testing.assert_allclose(found.function()(X, w), expected)
+
+
+def test_rows_written_one_by_one():
+    def f(A):
+        out = np.zeros_like(A)
+        for i in range(A.shape[0]):
+            out[i] = A[i] / np.sum(A[i] ** 2)
+        return out
+
+    found = ad.formula(f, A="n m")
+    A = np.arange(1.0, 13.0).reshape(4, 3)
+    np.testing.assert_allclose(found.function()(A), f(A))

@@ -12,6 +12,7 @@ import numpy as np
 from adjoint.errors import ArgumentError, ArgumentValueError, UnknownNameError, nearest
 from adjoint.graph.arraytype import describe
 from adjoint.printing.latex import Latex, symbol_latex
+from adjoint.printing.lengths import holds_elsewhere
 from adjoint.printing.names import LETTERS, ascii_name
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
@@ -88,12 +89,14 @@ class Formula:
     def general(self) -> bool:
         """Whether the formula holds for all lengths of the named dimensions.
 
-        It does not where f counts or slices: a loop over the elements is a loop of one length.
+        It does not where f counts, slices, or asks how long something is: a loop over the elements
+        is a loop of one length.
         """
         if self.again is None:
             return True
         try:
-            return self.again(None)._text() == self._text()
+            other = self.again(None)
+            return other._text() == self._text() and holds_elsewhere(self, other)
         except ArgumentValueError:  # a loop that is unrolled into too many operations there
             return False
 
@@ -228,10 +231,10 @@ class Formula:
                 f"source(f) needs the shapes as numbers here: f counts or slices along {names}.",
                 hint=f"give {next(iter(self.sizes.values()))} as a number, or an example.",
             )
-        code = self._code(target)
+        code = self.code(target)
         # Lengths that are sums of named ones are numbers in the code, though not in the text.
         other = self if self.again is None else replace(self.again(None), name=self.name)
-        if other is not self and other._code(target) != code:
+        if other is not self and other.code(target) != code:
             names = ", ".join(self.sizes.values())
             raise ArgumentValueError(
                 "source(f) needs the shapes as numbers here: an array has a length made of "
@@ -240,7 +243,8 @@ class Formula:
             )
         return code
 
-    def _code(self, target: str) -> str:
+    def code(self, target: str) -> str:
+        """The code of `source`, for the lengths of this formula or for all."""
         printer = Python(self.sizes, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         body += [

@@ -6,6 +6,7 @@ taken from the vector's end, and a product with an inverse is a solve.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -92,6 +93,9 @@ class Python:
     def number(self, value: Coefficient) -> tuple[str, int]:
         """A number, dimensions by name."""
         if not is_exact(value):
+            if isinstance(value, float) and not math.isfinite(value):
+                sign = "-" if value < 0 else ""
+                return sign + ("np.nan" if value != value else "np.inf"), SUM if sign else ATOM
             return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
         top, bottom = self._sized(abs(value.numerator)), self._sized(value.denominator)
         sign = "-" if value < 0 else ""

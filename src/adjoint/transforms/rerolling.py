@@ -218,19 +218,22 @@ class _Rewriting:
 
     def _filled(self, root: Node) -> Any:
         """A chain of writes ``out[i] = …``; of writes to one place the last one counts."""
-        writes: dict[tuple[Any, ...], Any] = {}
+        writes: dict[str, tuple[tuple[Any, ...], Any]] = {}  # by text: slices have no hash
         node = root
         while node is root or node in self.inner:
             if len(node.inputs) != 2:
                 return None
-            writes.setdefault(_full(node.params["template"], root.type.shape), node.inputs[1])
+            place = _full(node.params["template"], root.type.shape)
+            writes.setdefault(str(place), (place, node.inputs[1]))
             node = node.inputs[0]
-        places = {tuple(isinstance(p, int) for p in index) for index in writes}
-        slices_whole = all(isinstance(p, int) or p == slice(None) for t in writes for p in t)
+        places = {tuple(isinstance(p, int) for p in index) for index, _ in writes.values()}
+        slices_whole = all(
+            isinstance(p, int) or p == slice(None) for t, _ in writes.values() for p in t
+        )
         if len(writes) < SHORTEST or len(places) != 1 or not slices_whole:
             return None
         base = self.value(node)
-        entries = [(_spread(self.value(v), t, root), t) for t, v in reversed(writes.items())]
+        entries = [(_spread(self.value(v), t, root), t) for t, v in reversed(writes.values())]
         try:
             value, index = self._blocks(entries, root)
         except Mismatch:

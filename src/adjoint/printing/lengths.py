@@ -1,0 +1,95 @@
+"""Whether a formula holds at lengths that are unlike those for which it was found.
+
+Named dimensions are found with prime lengths, which are odd, large, and in a known order; a
+function that asks whether a length is even, small, or less than another has decided by that.  So
+the code of a formula is compared, on random numbers, with the function traced for small and even
+lengths in the opposite order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adjoint.errors import AdjointError
+from adjoint.printing.point import point_of
+from adjoint.simplify.expression import Expr, Symbol, walk
+from adjoint.simplify.rebuild import evaluate
+
+if TYPE_CHECKING:
+    from adjoint.printing.formula import Formula
+
+STEPS = (2, 6)
+"""The smallest length, tried in turn: a function may need more elements than two."""
+
+
+def holds_elsewhere(formula: Formula, other: Formula) -> bool:
+    """Whether formula and function agree at other lengths; True where that cannot be asked.
+
+    ``other`` is the formula for other primes: where its code differs, a length has no name there,
+    and the code is no witness of the text.
+    """
+    if formula.again is None or not set(formula.shapes) <= set(formula.parameters):
+        return True
+    try:
+        if replace(other, name=formula.name).code("numpy") != formula.code("numpy"):
+            return True
+    except AdjointError:
+        return True  # NumPy has no words for it
+    names = list(formula.sizes.values())
+    for step in STEPS:
+        lengths = {name: step * (len(names) - k) for k, name in enumerate(names)}
+        values = _sample(formula, lengths)
+        with np.errstate(all="ignore"):
+            expected = _of_function(formula, values)
+            if expected is not None:
+                return _agree(_of_code(formula, values), expected)
+    return True
+
+
+def _sample(formula: Formula, lengths: dict[str, int]) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {}
+    for name, shape in formula.shapes.items():
+        sides = [lengths.get(formula.sizes.get(n, ""), n) for n in shape]
+        values[name] = rng.uniform(0.3, 0.9, sides)
+        if len(sides) == 2 and sides[0] == sides[1]:
+            values[name] += 2.0 * np.eye(sides[0])  # far from singular
+    return values
+
+
+def _of_function(formula: Formula, values: dict[str, Any]) -> list[Any] | None:
+    """The results of the function itself; None where it cannot be traced for these lengths."""
+    assert formula.again is not None
+    try:
+        point = point_of(formula.shapes, formula.sizes, (), values)
+        results = formula.again(point.lengths).results
+        known: dict[Expr, Any] = {s: point.value(s) for s in walk(results) if isinstance(s, Symbol)}
+        return [np.broadcast_to(v, e.shape) for v, e in zip(evaluate(results, known), results,
+                                                            strict=True)]  # fmt: skip
+    except Exception:
+        return None  # it needs longer arrays, or other numbers
+
+
+def _of_code(formula: Formula, values: dict[str, Any]) -> list[Any] | None:
+    """The results of the formula's own code; None where that fails."""
+    scope: dict[str, Any] = {"np": np}
+    try:
+        exec(formula.code("numpy"), scope)
+        found = scope[formula.name](**values)
+    except Exception:
+        return None
+    if isinstance(found, dict):
+        return list(found.values())
+    return list(found) if isinstance(found, tuple | list) else [found]
+
+
+def _agree(got: list[Any] | None, expected: list[Any]) -> bool:
+    if got is None or len(got) != len(expected):
+        return False
+    return all(
+        np.size(a) == np.size(b) and np.allclose(np.ravel(a), np.ravel(b), 1e-6, 1e-9, True)
+        for a, b in zip(got, expected, strict=True)
+    )
