@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class Program:
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], guards: Any) -> None:
         self._made: dict[Any, Op] = {}
         self._op_of: dict[Node, Op] = {}
+        self._numbers = count()  # goes on after operations have been dropped: it is their order
         self.ops: list[Op] = []
         self.arrays: list[Op] = []
         self.bound: list[np.ndarray[Any, Any]] = []
@@ -132,32 +134,20 @@ class Program:
         primitive: Primitive | None = None,
         value: Any = None,
     ) -> Op:
-        op = Op(kind, inputs, params, shape, dtype, len(self.ops), primitive, value)
+        op = Op(kind, inputs, params, shape, dtype, next(self._numbers), primitive, value)
         self.ops.append(op)
         return op
 
     def add_input(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Op:
         """One more input, after the others."""
-        op = self._after("input", (), {"index": len(self.inputs)}, shape, dtype)
+        op = self._new("input", (), {"index": len(self.inputs)}, shape, dtype)
         op.value = False
         self.inputs.append(op)
         return op
 
     def add_operation(self, kind: str, operands: tuple[Op, Op]) -> Op:
         """An elementwise operation on two values of one type, after all others."""
-        return self._after(kind, operands, {}, operands[0].shape, operands[0].dtype)
-
-    def _after(
-        self,
-        kind: str,
-        inputs: tuple[Op, ...],
-        params: dict[str, Any],
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-    ) -> Op:
-        last = max((op.number for op in self.ops), default=-1)
-        self.ops.append(Op(kind, inputs, params, shape, dtype, last + 1))
-        return self.ops[-1]
+        return self._new(kind, operands, {}, operands[0].shape, operands[0].dtype)
 
     def _input(self, node: Node, index: int) -> Op:
         dtype = node.type.dtype.newbyteorder("=")

@@ -92,13 +92,18 @@ class Formula:
         It does not where f counts, slices, or asks how long something is: a loop over the elements
         is a loop of one length.
         """
-        if self.again is None:
-            return True
         try:
-            other = self.again(None)
+            other = self._elsewhere
+            if other is None:
+                return True
             return other._text() == self._text() and holds_elsewhere(self, other)
         except ArgumentValueError:  # a loop that is unrolled into too many operations there
             return False
+
+    @cached_property
+    def _elsewhere(self) -> Formula | None:
+        """The formula for other lengths of its dimensions, if it has named ones."""
+        return None if self.again is None else replace(self.again(None), name=self.name)
 
     def __str__(self) -> str:
         text = self._text()
@@ -233,8 +238,7 @@ class Formula:
             )
         code = self.code(target)
         # Lengths that are sums of named ones are numbers in the code, though not in the text.
-        other = self if self.again is None else replace(self.again(None), name=self.name)
-        if other is not self and other.code(target) != code:
+        if self._elsewhere is not None and self._elsewhere.code(target) != code:
             names = ", ".join(self.sizes.values())
             raise ArgumentValueError(
                 "source(f) needs the shapes as numbers here: an array has a length made of "

@@ -8,7 +8,6 @@ lengths in the opposite order.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ def holds_elsewhere(formula: Formula, other: Formula) -> bool:
     if formula.again is None or not set(formula.shapes) <= set(formula.parameters):
         return True
     try:
-        if replace(other, name=formula.name).code("numpy") != formula.code("numpy"):
+        if other.code("numpy") != formula.code("numpy"):
             return True
     except AdjointError:
         return True  # NumPy has no words for it

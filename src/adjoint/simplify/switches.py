@@ -7,7 +7,7 @@ product, as the tangents of a network of rectified layers have to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -58,20 +58,12 @@ def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 def quotient(args: tuple[Expr, ...], node: Node) -> Expr | None:
     """(u v) / w = (u / w) v for a v that has indices which w does not have."""
-    a, b = args
-    divisor, kept = core_in(b, node.type.shape)
-    if _stays(a, node.type.shape, kept):
-        return None
-    view = _factors(a, node.type.shape)
-    own = tuple(view.out[k] for k in kept)
-    inside, outside = _split(view, own, finite=False)
-    if not outside and len(set(view.out)) == len(view.out):
-        return None
-    labels, (numerator,) = _inside(view, own, inside)
-    sizes = {i: view.sizes[i] for i in labels}
-    below = product(ONE, [(divisor, own)], labels, sizes)
-    made = raw_apply(PRIMITIVES["divide"], (numerator, below), {}, numerator.shape)
-    return _together(view, [*outside, (made, labels)])
+    above, below = args
+
+    def divided(numerator: Expr, divisor: Expr) -> Expr:
+        return raw_apply(PRIMITIVES["divide"], (numerator, divisor), {}, numerator.shape)
+
+    return _applied_inside(divided, above, below, node.type.shape, finite=False)
 
 
 def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
@@ -103,21 +95,42 @@ def _chosen(c: Expr, value: Expr, shape: tuple[int, ...], first: bool) -> Expr |
     """where(c, value, 0), or where(c, 0, value)."""
     if number_of(value) is not None:
         return None
-    condition, kept = core_in(c, shape)
+    zero = number(ZERO)
+
+    def chosen(inner: Expr, condition: Expr) -> Expr:
+        branches = (inner, zero) if first else (zero, inner)
+        return raw_apply(PRIMITIVES["where"], (condition, *branches), {}, inner.shape)
+
+    return _applied_inside(chosen, value, c, shape, finite=True)
+
+
+def _applied_inside(
+    apply: Callable[[Expr, Expr], Expr],
+    value: Expr,
+    other: Expr,
+    shape: tuple[int, ...],
+    finite: bool,
+) -> Expr | None:
+    """apply(value, other), linear in the value, with what has other indices outside; None if that
+    is nothing."""
+    core, kept = core_in(other, shape)
     if _stays(value, shape, kept):
         return None
     view = _factors(value, shape)
     own = tuple(view.out[k] for k in kept)
-    inside, outside = _split(view, own, finite=True)
+    inside, outside = _split(view, own, finite)
     if not outside and len(set(view.out)) == len(view.out):
         return None
-    labels, (inner,) = _inside(view, own, inside)
-    sizes = {i: view.sizes[i] for i in labels}
-    when = product(ONE, [(condition, own)], labels, sizes)
-    zero = number(ZERO)
-    branches = (inner, zero) if first else (zero, inner)
-    made = raw_apply(PRIMITIVES["where"], (when, *branches), {}, inner.shape)
-    return _together(view, [*outside, (made, labels)])
+    used = {*own, *(i for _, labels in inside for i in labels)}
+    labels = tuple(i for i in dict.fromkeys(view.out) if i in used)
+    sizes = {i: n for i, n in view.sizes.items() if i in used}
+    inner = product(ONE, inside, labels, sizes)
+    beside = product(ONE, [(core, own)], labels, {i: sizes[i] for i in labels})
+    factors = [*outside, (apply(inner, beside), labels)]
+    # What was summed inside is no index any more.
+    left = set(view.out).union(*(ls for _, ls in factors))
+    sizes = {i: n for i, n in view.sizes.items() if i in left}
+    return product(view.coefficient, factors, view.out, sizes)
 
 
 def _stays(value: Expr, shape: tuple[int, ...], axes: Sequence[int]) -> bool:
@@ -156,23 +169,6 @@ def _split(view: Term, own: Sequence[int], finite: bool) -> tuple[list[Factor], 
         leaves = bool(free - set(own)) and (not finite or all(stays_finite(f) for f, _ in members))
         (outside if leaves else inside).extend(members)
     return inside, outside
-
-
-def _inside(
-    view: Term, own: Sequence[int], factors: list[Factor]
-) -> tuple[tuple[int, ...], tuple[Expr]]:
-    """What stays, and its indices."""
-    used = {*own, *(i for _, labels in factors for i in labels)}
-    labels = tuple(i for i in dict.fromkeys(view.out) if i in used)
-    sizes = {i: n for i, n in view.sizes.items() if i in used}
-    return labels, (product(ONE, factors, labels, sizes),)
-
-
-def _together(view: Term, factors: list[Factor]) -> Expr:
-    """The product again; what was summed inside is no index any more."""
-    used = set(view.out).union(*(labels for _, labels in factors))
-    sizes = {i: n for i, n in view.sizes.items() if i in used}
-    return product(view.coefficient, factors, view.out, sizes)
 
 
 def stays_finite(root: Expr) -> bool:
