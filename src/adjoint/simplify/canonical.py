@@ -18,6 +18,7 @@ from adjoint.simplify.expression import (
     Labels,
     Power,
     Sum,
+    Symbol,
     Term,
     as_term,
     raw_term,
@@ -50,6 +51,19 @@ def canonical(
         renamed, order = _told_apart(renamed, free, order, sizes)
     kept = {new: sizes[old] for new, old in enumerate(order)}
     return unwrapped(raw_term(coefficient, renamed, shown, kept))
+
+
+def in_order(coefficient: Coefficient, factors: list[Factor], out: Labels, sizes: Sizes) -> Expr:
+    """As `canonical`, where nothing is summed and the indices of the result are 0, 1, 2 …: they
+    have their names, and only the order of the factors is open."""
+    for k, (e, labels) in enumerate(factors):
+        if len(labels) == 2 and e.symmetric is not False and is_symmetric(e):
+            factors[k] = e, tuple(sorted(labels))
+    if len(factors) > 1:
+        factors.sort(key=_serial_and_labels)
+    elif coefficient == 1 and factors and factors[0][1] == out:
+        return factors[0][0]
+    return raw_term(coefficient, tuple(factors), out, sizes)
 
 
 @lru_cache(maxsize=4096)
@@ -142,7 +156,11 @@ def is_symmetric(e: Expr) -> bool:
 
 
 def _equals_its_transpose(e: Expr) -> bool:
+    if isinstance(e, Symbol):
+        return False
     if isinstance(e, Term):
+        if not e.factors:
+            return True
         return _is_alike_around(e.out[0], e.out[1], e.factors) and flipped(e) is e
     if isinstance(e, Apply):
         return e.name in ("inv", "cofactor") and len(e.args) == 1 and is_symmetric(e.args[0])
@@ -150,13 +168,12 @@ def _equals_its_transpose(e: Expr) -> bool:
         return is_symmetric(e.base)
     if not isinstance(e, Sum):
         return False
-    terms = set(e.terms)
-    factors = [_factors_of(t) for t in e.terms]
-    # The transpose of a term has the same factors: a term unlike all others has to be its own.
-    return all(
-        is_symmetric(t) or (factors.count(own) > 1 and flipped(t) in terms)
-        for t, own in zip(e.terms, factors, strict=True)
-    )
+    # Those that are not their own transpose come in pairs, of the same factors.
+    odd = [t for t in e.terms if not is_symmetric(t)]
+    if len(odd) < 2:
+        return not odd
+    factors = [_factors_of(t) for t in odd]
+    return all(factors.count(own) > 1 for own in factors) and set(map(flipped, odd)) == set(odd)
 
 
 def _factors_of(e: Expr) -> tuple[Expr, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from adjoint.simplify import exact
-from adjoint.simplify.einstein import add, product
+from adjoint.simplify.common import Common
+from adjoint.simplify.einstein import add, pointwise, product
 from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import (
     Apply,
     Expr,
+    Labels,
     Power,
     Sum,
     Symbol,
@@ -21,14 +22,17 @@ from adjoint.simplify.expression import (
     split,
 )
 
-Signature = tuple[tuple[str, int], ...]
-"""Per index of a factor: its first place in the result, or its number among the summed ones."""
+Signature = tuple[int, ...]
+"""Per index of a factor: its first place in the result; below zero, −1, −2 …, for one summed."""
 
 
 class _Occurrence(NamedTuple):
     term: Expr
     view: Term
     place: int
+
+
+_Group = tuple[tuple[Expr, Signature], list[_Occurrence]]
 
 
 def factored(e: Expr, tensors: bool = True) -> Expr:
@@ -67,34 +71,41 @@ def _best_group(
 ) -> tuple[list[_Occurrence], Expr] | None:
     groups: dict[tuple[Expr, Signature], list[_Occurrence]] = {}
     polynomial = e.rank == 0 and not any(
-        worth_taking_out(f) and not isinstance(f, Sum) for view in views for f, _ in view.factors
+        not isinstance(f, Sum) and worth_taking_out(f) for view in views for f, _ in view.factors
     )
     for t, view in zip(e.terms, views, strict=True):
         seen = set()
         for place, (f, labels) in enumerate(view.factors):
             key = f, _signature(view, labels)
-            if (not polynomial or worth_taking_out(f)) and key not in seen:
+            if key not in seen and (not polynomial or worth_taking_out(f)):
                 seen.add(key)
                 groups.setdefault(key, []).append(_Occurrence(t, view, place))
-    uses = {view: Counter([i for _, ls in view.factors for i in set(ls)]) for view in views}
-    ranked = sorted(
-        (g for g in groups.items() if len(g[1]) > 1),
-        key=lambda g: (-len(g[1]), _rank_left(g[0], g[1], uses), -g[0][0].rank, g[0][0].serial),
-    )
-    for (f, signature), group in ranked:
-        replacement = _take_out(f, signature, group, e.rank, tensors)
+    shared = [g for g in groups.items() if len(g[1]) > 1]
+    if len(shared) > 1:
+        shared.sort(key=lambda g: (-len(g[1]), _rank_left(*g), -g[0][0].rank, g[0][0].serial))
+    allowed = {f for (f, _), _ in shared}
+    for _, group in shared:
+        common = Common([o.view for o in group], e.rank)
+        common.take([o.place for o in group])
+        if len(shared) > 1:
+            common.take_others(allowed)
+        replacement = _take_out(common, e.shape, tensors)
         if replacement is not None:
             return group, replacement
     return None
 
 
-def _rank_left(
-    key: tuple[Expr, Signature], group: list[_Occurrence], uses: Mapping[Term, Mapping[int, int]]
-) -> int:
-    """The rank of the sum that is left when a factor is taken out: the less, the cheaper.  ``uses``
-    says how many factors of a term have an index."""
-    places: set[int] = set().union(*[_needed(o, uses[o.view]) for o in group])
-    return len(places) + len({i for kind, i in key[1] if kind == "sum"})
+def _rank_left(key: tuple[Expr, Signature], group: list[_Occurrence]) -> int:
+    """The rank of the sum that is left when a factor is taken out: the less, the cheaper."""
+    count = len({i for i in key[1] if i < 0})
+    if not group[0].view.out:
+        return count
+    places: set[int] = set()
+    for _, view, place in group:
+        others = [labels for k, (_, labels) in enumerate(view.factors) if k != place]
+        used = set().union(*others)
+        places.update([k for k, i in enumerate(view.out) if i in used or view.out.count(i) > 1])
+    return count + len(places)
 
 
 def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
@@ -147,55 +158,21 @@ def _signature(view: Term, labels: Sequence[int]) -> Signature:
     summed: dict[int, int] = {}
     out = view.out
     return tuple([
-        ("out", out.index(i)) if i in out else ("sum", summed.setdefault(i, len(summed)))
-        for i in labels
+        out.index(i) if i in out else summed.setdefault(i, -1 - len(summed)) for i in labels
     ])  # fmt: skip
 
 
-def _take_out(
-    f: Expr, signature: Signature, group: list[_Occurrence], rank: int, tensors: bool
-) -> Expr | None:
-    """f · (sum of what is left of each term), if what is left is a sum of full arrays."""
-    count = sum(1 for k, (kind, i) in enumerate(signature) if kind == "sum"
-                and i not in [j for q, j in signature[:k] if q == "sum"])  # fmt: skip
-    places: set[int] = set()
-    for o in group:
-        places |= _needed(o, Counter([i for _, ls in o.view.factors for i in set(ls)]))
-    kept = sorted(places)
-    rests = []
-    for o in group:
-        labels = o.view.factors[o.place][1]
-        summed = list(dict.fromkeys(i for i in labels if i not in o.view.out))
-        out = tuple(o.view.out[k] for k in kept) + tuple(summed)
-        left = [pair for k, pair in enumerate(o.view.factors) if k != o.place]
-        used = set(out).union(*(ls for _, ls in left))
-        sizes = {i: n for i, n in o.view.sizes.items() if i in used}
-        rests.append(product(o.view.coefficient, left, out, sizes))
-    if len(kept) + count > 2 and not tensors:
+def _take_out(common: Common, shape: Labels, tensors: bool) -> Expr | None:
+    """Π f · (sum of what is left of each term), if what is left is a sum of full arrays."""
+    kept = common.left_over(max(2, len(shape)) if tensors else 2)
+    if not common.factors:
         return None
-    if len(kept) + count > 1 and any(_is_flat_somewhere(r) for r in rests):
-        return None
-    inner = factored(add(rests), tensors)
-    ids = tuple(i if kind == "out" else rank + i for kind, i in signature)
-    sizes = dict(zip(ids, f.shape, strict=True))
-    places_of = (*kept, *(rank + i for i in range(count)))
-    sizes |= dict(zip(places_of, inner.shape, strict=True))
-    shape = group[0].term.shape
-    sizes |= {k: shape[k] for k in range(rank)}
-    return product(ONE, [(f, ids), (inner, places_of)], tuple(range(rank)), sizes)
-
-
-def _needed(o: _Occurrence, uses: Mapping[int, int]) -> set[int]:
-    """The places of the result on which a term without its common factor depends."""
-    view, own = o.view, o.view.factors[o.place][1]
-    used = {i for i in view.out if uses.get(i, 0) > (i in own)}
-    return {k for k, i in enumerate(view.out) if i in used or view.out.count(i) > 1}
-
-
-def _is_flat_somewhere(e: Expr) -> bool:
-    """Whether a matrix is the same along one of its axes, such as 𝟏pᵀ."""
-    _, rest = split(e)
-    if not isinstance(rest, Term):
-        return False
-    used = {i for _, ls in rest.factors for i in ls}
-    return any(i not in used and rest.out.count(i) == 1 for i in rest.out)
+    inner = factored(add(common.rests(kept)), tensors)
+    factors = [*common.factors, (inner, kept)]
+    rank = len(shape)
+    if all(len(set(ls)) == len(ls) and max(ls, default=-1) < rank for _, ls in factors):
+        return pointwise(ONE, factors, shape)
+    sizes = dict(enumerate(shape))
+    for f, labels in factors:
+        sizes |= zip(labels, f.shape, strict=True)
+    return product(ONE, factors, tuple(range(rank)), sizes)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from adjoint.simplify import exact
-from adjoint.simplify.canonical import Sizes, canonical, is_symmetric
+from adjoint.simplify.canonical import Sizes, canonical, in_order, is_symmetric
 from adjoint.simplify.delta import Renaming, cancel_inverses
 from adjoint.simplify.exact import MINUS, ONE, ZERO, Coefficient, is_exact, magnitude
 from adjoint.simplify.expression import (
@@ -38,7 +38,8 @@ from adjoint.simplify.expression import (
 def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, sizes: Sizes) -> Expr:
     """coefficient · Σ Π factors, in normal form; ``sizes`` has every label."""
     flat, same = list(factors), Renaming()
-    if not all(map(_is_atomic, flat)):
+    # Sums have a content, and products factors of their own.
+    if any(type(e) is Term or type(e) is Sum for e, _ in flat):
         sizes = dict(sizes)
         coefficient, flat = _inline(coefficient, flat, sizes, same)
         if same:
@@ -66,12 +67,39 @@ def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, si
     return canonical(coefficient, flat, out, sizes)
 
 
-def _is_atomic(factor: Factor) -> bool:
-    """Whether a factor is one as it is: not a sum, which has a content, nor a product."""
-    return not isinstance(factor[0], _COMPOSITE)
+def pointwise(coefficient: Coefficient, factors: Sequence[Factor], shape: Labels) -> Expr:
+    """coefficient · Π factors, elementwise: the labels of a factor are different axes of ``shape``.
 
+    As `product` makes it, which is asked where a factor has sums or deltas of its own.  Most
+    products are such, and with nothing summed no index has to be renamed or told apart.
+    """
+    out = tuple(range(len(shape)))
+    flat: list[Factor] = []
+    whole = coefficient
+    for e, labels in factors:
+        if type(e) is Sum:
+            content, e, labels = _as_factor(e, labels)
+            if content != 1:
+                whole = exact.multiply(whole, content)
+        if type(e) is Term:
+            if len(e.sizes) != len(e.out) or e.has_delta or len(e.factors) > MOST_FACTORS:
+                break
+            if e.coefficient != 1:
+                whole = exact.multiply(whole, e.coefficient)
+            if labels == e.out:
+                flat += e.factors
+            else:  # the result of such a term has indices 0, 1, 2 …
+                flat += [(f, tuple([labels[i] for i in ls])) for f, ls in e.factors]
+        else:
+            flat.append((e, labels))
+    else:
+        if len(flat) > 1:
+            whole, flat = _merge_powers(whole, flat)
+        if whole == 0:
+            return number(ZERO, shape)
+        return in_order(whole, flat, out, dict(enumerate(shape)))
+    return product(coefficient, factors, out, dict(enumerate(shape)))
 
-_COMPOSITE = (Sum, Term)
 
 MOST_FACTORS = 32
 """A product of more factors than that is one factor of other products: read factor by factor, each
@@ -140,7 +168,7 @@ def axes_of(e: Expr) -> tuple[int, ...]:
     """The axes along which the elements differ (as far as can be seen)."""
     if e.axes is None:
         if isinstance(e, Sum):
-            e.axes = tuple(sorted({k for t in e.terms for k in axes_of(t)}))
+            e.axes = _axes_of_any(e.terms)
         elif isinstance(e, Term):
             used = _used(e)
             if e.has_delta:
@@ -151,11 +179,22 @@ def axes_of(e: Expr) -> tuple[int, ...]:
     return e.axes
 
 
+def _axes_of_any(terms: Sequence[Expr]) -> tuple[int, ...]:
+    found: set[int] = set()
+    for t in terms:
+        axes = axes_of(t)
+        if len(axes) == len(t.shape):
+            return axes
+        found.update(axes)
+    return tuple(sorted(found))
+
+
 def without_broadcast(e: Expr) -> tuple[Expr, tuple[int, ...]]:
     """An expression without the axes on which it does not depend, and the axes that are left."""
-    kept = axes_of(e)
-    if len(kept) == len(e.shape) or not isinstance(e, Sum | Term):
+    kept = e.axes or axes_of(e)
+    if len(kept) == len(e.shape):
         return e, kept
+    assert isinstance(e, Sum | Term)  # anything else differs along all axes
     if e.core is None:
         if isinstance(e, Sum):
             e.core = add([_restrict(t, kept) for t in e.terms])
@@ -195,7 +234,9 @@ def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
     parts = [split(t) for t in e.terms]
     numbers = [c for c, _ in parts if is_exact(c)]
     content: Coefficient = ONE
-    if len(numbers) == len(parts):
+    if ONE in numbers:
+        pass  # no other number divides it, and there is a term that is not negative
+    elif len(numbers) == len(parts):
         if len({magnitude(c) for c in numbers}) == 1:
             content = magnitude(numbers[0])
         else:
@@ -222,8 +263,8 @@ def _merge_powers(
     coefficient: Coefficient, factors: list[Factor]
 ) -> tuple[Coefficient, list[Factor]]:
     """x^a · x^b = x^(a+b), for factors with the same indices."""
-    bases = {e.base if isinstance(e, Power) else e for e, _ in factors}
-    exponentials = [e for e in bases if isinstance(e, Apply) and e.name == "exp"]
+    bases = {e.base if type(e) is Power else e for e, _ in factors}
+    exponentials = [e for e in bases if type(e) is Apply and e.name == "exp"]
     if len(bases) == len(factors) and len(exponentials) < 2:
         return coefficient, factors  # nothing meets, and each is in normal form by itself
     exponents: dict[Factor, Expr] = {}
@@ -281,9 +322,8 @@ def scale(c: Coefficient, e: Expr) -> Expr:
     """A number times an expression."""
     if c == 1:
         return e
-    if isinstance(e, Sum):  # has a content of its own
-        labels = tuple(range(e.rank))
-        return product(c, [(e, labels)], labels, dict(enumerate(e.shape)))
+    if type(e) is Sum:  # has a content of its own
+        return pointwise(c, [(e, tuple(range(len(e.shape))))], e.shape)
     if isinstance(e, Term):
         c = exact.multiply(c, e.coefficient)
     if c == 0:
@@ -352,9 +392,8 @@ def power(base: Expr, exponent: Expr) -> Expr:
     if n == 0:
         return number(ONE, base.shape)
     core, kept = without_broadcast(base)
-    if len(kept) != base.rank:
-        sizes = dict(enumerate(base.shape))
-        return product(ONE, [(power(core, exponent), kept)], tuple(sizes), sizes)
+    if core is not base:
+        return pointwise(ONE, [(power(core, exponent), kept)], base.shape)
     whole = is_exact(n) and n.denominator == 1
     if isinstance(base, Power) and whole:
         return power(base.base, times(exponent, base.exponent))
@@ -376,7 +415,7 @@ def _power_of_term(base: Term, exponent: Expr, n: Coefficient, whole: bool) -> E
     distinct = not base.has_delta
     if lifted is not None and whole and distinct and set(base.sizes) == set(base.out):
         factors = [(power(f, exponent), labels) for f, labels in base.factors]
-        return product(lifted, factors, base.out, base.sizes)
+        return pointwise(lifted, factors, base.shape)
     if base.coefficient != 1 and lifted is not None and (whole or base.coefficient.real > 0):
         rest = split(base)[1]
         return scale(lifted, power(rest, exponent))
@@ -409,10 +448,7 @@ def elementwise(primitive: Any, arg: Expr) -> Expr:
         if isinstance(result, int):
             return number(result, arg.shape)
     found = raw_apply(primitive, (core,), {}, core.shape)
-    if len(kept) == arg.rank:
-        return found
-    sizes = dict(enumerate(arg.shape))
-    return product(ONE, [(found, kept)], tuple(sizes), sizes)
+    return found if core is arg else pointwise(ONE, [(found, kept)], arg.shape)
 
 
 def times(a: Expr, b: Expr) -> Expr:
@@ -420,8 +456,8 @@ def times(a: Expr, b: Expr) -> Expr:
     for c, e in ((number_of(a), b), (number_of(b), a)):
         if c is not None:
             return scale(c, e)
-    labels = tuple(range(a.rank))
-    return product(ONE, [(a, labels), (b, labels)], labels, dict(enumerate(a.shape)))
+    labels = tuple(range(len(a.shape)))
+    return pointwise(ONE, [(a, labels), (b, labels)], a.shape)
 
 
 def transpose(e: Expr, axes: Sequence[int] | None = None) -> Expr:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from adjoint.simplify.cost import Cost, cost_of, cost_of_graph, cost_of_parts
 from adjoint.simplify.expression import Expr, Sum, symbol, walk
 from adjoint.simplify.reading import ROWS, read_all
 from adjoint.simplify.rebuild import Find, evaluate
-from adjoint.simplify.rewrite import rewrite
+from adjoint.simplify.rewrite import with_children
 
 FOR_ALL_NUMBERS = {
     name: ROWS[name]
@@ -131,10 +130,19 @@ def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
     """The expressions, with common factors taken out if that costs less, and what they cost."""
     parts = walk(results)
     plain = results, cost_of_parts(parts)
-    known: dict[Expr, Expr] = {e: factored(e) for e in parts if isinstance(e, Sum)}
-    if all(map(is_, known, known.values())):
+    changed: dict[Expr, Expr] = {}
+    for e in parts:
+        new = e
+        children = e.children()
+        if changed and not changed.keys().isdisjoint(children):
+            new = with_children(e, [changed.get(c, c) for c in children])
+        if type(new) is Sum:
+            new = factored(new)
+        if new is not e:
+            changed[e] = new
+    if not changed:
         return plain
-    other = rewrite(results, lambda e: known.get(e) or factored(e))
+    other = [changed.get(e, e) for e in results]
     return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.simplify.einstein import product, without_broadcast
+from adjoint.simplify.einstein import pointwise, product, without_broadcast
 from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import Apply, Expr, Factor, Sum, Term, number, number_of
 
@@ -20,7 +20,10 @@ def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
     if value is not None:
         return number(value, shape)
     sizes = dict(enumerate(shape))
-    return product(ONE, [aligned(e, shape, sizes)], tuple(range(len(shape))), sizes)
+    factors = [aligned(e, shape, sizes)]
+    if len(sizes) == len(shape):
+        return pointwise(ONE, factors, shape)
+    return product(ONE, factors, tuple(range(len(shape))), sizes)
 
 
 def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
@@ -38,8 +41,7 @@ def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
 
 def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
     """An expression on some axes of a shape, the same along the others."""
-    sizes = dict(enumerate(shape))
-    return product(ONE, [(e, tuple(axes))], tuple(sizes), sizes)
+    return pointwise(ONE, [(e, tuple(axes))], shape)
 
 
 def core_in(e: Expr, shape: tuple[int, ...]) -> Factor:

@@ -21,6 +21,7 @@ from adjoint.simplify.einstein import (
     add,
     elementwise,
     linear_combination,
+    pointwise,
     power,
     product,
     scale,
@@ -220,6 +221,8 @@ def _multiply(args: tuple[Expr, ...], node: Node) -> Expr:
             return scale(value, spread(e, shape))
     sizes = dict(enumerate(shape))
     factors = [aligned(e, shape, sizes) for e in args]
+    if len(sizes) == len(shape):
+        return pointwise(ONE, factors, shape)
     return product(ONE, factors, tuple(range(len(shape))), sizes)
 
 
