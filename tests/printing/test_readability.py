@@ -117,11 +117,11 @@ def test_parts_that_are_tensors_name_their_axes():
         return np.sum(t**2 + np.sin(t))
 
     assert str(ad.formula(f, x="n", A="m k")) == (
-        "Σ[i,j,k] exp(2x[k] A[j,i]) + Σ[i,j,k] sin(exp(x[k] A[j,i]))"
+        "Σ[i,j,k] exp(2x[i] A[j,k]) + Σ[i,j,k] sin(exp(x[i] A[j,k]))"
     )
     text = str(ad.formula(G(f), x="n", A="m k"))
     assert text == (
-        "[i] ↦ Σ[k,l] A[l,k] v[i,l,k] cos(v)[i,l,k] + 2Σ[k,l] A[k,l] exp(2x[i] A[k,l])\n"
+        "[i] ↦ Σ[k,l] A[k,l] v[i,k,l] cos(v)[i,k,l] + 2Σ[k,l] A[k,l] exp(2x[i] A[k,l])\n"
         "where v[i,j,k] = exp(x[i] A[j,k])"
     )
 

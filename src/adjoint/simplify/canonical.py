@@ -47,7 +47,8 @@ def canonical(
         symmetric = symmetric or (e.symmetric is not False and is_symmetric(e))
         pairs.append((e, labels))
     renamed = tuple(pairs)
-    if alike or symmetric or len(order) > free + 1:
+    # Factors that are all different, and in order, show the indices in an order of their own.
+    if alike or symmetric:
         renamed, order = _told_apart(renamed, free, order, sizes)
     kept = {new: sizes[old] for new, old in enumerate(order)}
     return unwrapped(raw_term(coefficient, renamed, shown, kept))

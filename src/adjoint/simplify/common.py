@@ -88,11 +88,11 @@ class Common:
         to each element of an array: X ∘ Y + X = X ∘ (Y + 1).
         """
         while True:
-            needed = list(map(self._needed, range(len(self._views))))
+            needed = [self._needed(which) for which in range(len(self._views))]
             kept: set[int] = set().union(*needed)
             if max(kept, default=0) < self._rank:
                 needed = [own for own in needed if own]
-            flat = kept.difference(set.intersection(*needed)) if len(kept) > 1 else ()
+            flat = kept.difference(needed[0].intersection(*needed)) if len(kept) > 1 else set()
             if not flat and len(kept) <= most:
                 return tuple(sorted(kept))
             back = [k for k, (_, ls) in enumerate(self.factors) if not flat or flat & {*ls}]
@@ -102,8 +102,9 @@ class Common:
             self._give_back(back[-1])
 
     def _give_back(self, which: int) -> None:
-        for found in (self.factors, *self.places):
-            del found[which]
+        del self.factors[which]
+        for own in self.places:
+            del own[which]
         present = {i for _, labels in self.factors for i in labels}.union(range(self._rank))
         self._names = [{i: n for i, n in own.items() if n in present} for own in self._names]
 

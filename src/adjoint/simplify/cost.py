@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adjoint.graph.binding import PROJECTION, VARIABLE
 from adjoint.graph.ir import Node
@@ -44,39 +45,44 @@ def _scaled(value: float, unit: str) -> str:
 
 def cost_of_graph(outputs: Iterable[Node]) -> Cost:
     """The cost of a graph as it was traced."""
-    flops = written = 0.0
     seen: set[Node] = set()
     stack = list(outputs)
     while stack:
         node = stack.pop()
-        if node in seen or not node.inputs:
+        if node not in seen:
+            seen.add(node)
+            stack.extend(node.inputs)
+    return cost_of_nodes(seen)
+
+
+def cost_of_nodes(nodes: Iterable[Node]) -> Cost:
+    """The cost of nodes, that of their inputs not counted."""
+    flops = written = 0.0
+    for node in nodes:
+        primitive = node.primitive
+        if not node.inputs or primitive is VARIABLE or primitive is PROJECTION:
             continue
-        seen.add(node)
-        stack.extend(node.inputs)
-        more, size = _node_cost(node)
-        flops, written = flops + more, written + size
+        several = primitive.multiple_results
+        size = max([t.size for t in node.types]) if several else math.prod(node.type.shape)
+        written += 8.0 * size
+        if primitive.name == "einsum":
+            shapes = tuple([n.type.shape for n in node.inputs])
+            flops += _einsum_flops(node.params["subscripts"], shapes)
+        elif primitive.name in CUBIC:
+            flops += CUBIC[primitive.name] * node.inputs[0].type.shape[-1] ** 3
+        else:
+            flops += size
     return Cost(flops, written)
 
 
-def _node_cost(node: Node) -> tuple[float, float]:
-    if node.primitive is VARIABLE or node.primitive is PROJECTION:
-        return 0.0, 0.0
-    several = node.primitive.multiple_results
-    size = max([t.size for t in node.types]) if several else math.prod(node.type.shape)
-    written = 8.0 * size
-    if node.primitive.name == "einsum":
-        terms, result = parse(node.params["subscripts"])
-        sizes = dict(node.params.get("sizes", ()))
-        for term, n in zip(terms, node.inputs, strict=True):
-            sizes |= zip(term, n.type.shape, strict=True)
-        present = set("".join(terms))
-        volume = math.prod([sizes[i] for i in present])
-        summed = not present.issubset(result)
-        return float(volume * (len(terms) - 1 + summed)), written
-    factor = CUBIC.get(node.primitive.name)
-    if factor is not None:
-        return factor * node.inputs[0].type.shape[-1] ** 3, written
-    return float(size), written
+@lru_cache(maxsize=1024)
+def _einsum_flops(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> float:
+    terms, result = parse(subscripts)
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        sizes |= zip(term, shape, strict=True)
+    summed = not sizes.keys() <= set(result)
+    return float(math.prod(sizes.values()) * (len(terms) - 1 + summed))
 
 
 def cost_of(roots: Iterable[Expr]) -> Cost:

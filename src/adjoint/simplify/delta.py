@@ -7,7 +7,7 @@ the result repeats.
 
 from __future__ import annotations
 
-from adjoint.simplify.expression import Apply, Factor, Labels
+from adjoint.simplify.expression import Apply, Factor, Labels, Sum, Term
 
 
 class Renaming:
@@ -78,3 +78,17 @@ def _inverse_pair(factors: list[Factor], out: Labels) -> tuple[int, int, int, in
 
 def _uses(factors: list[Factor], label: int) -> int:
     return sum(labels.count(label) for _, labels in factors)
+
+
+def summed_delta(factors: list[Factor], out: Labels) -> int | None:
+    """The place of a sum one of whose terms is a delta over a summed index: (A + I) B = AB + B
+    saves a product with the identity, so only there products are distributed over sums."""
+    for place, (e, labels) in enumerate(factors):
+        if type(e) is not Sum or not e.has_delta:
+            continue
+        for t in e.terms:
+            if isinstance(t, Term) and t.has_delta:
+                repeated = {i for k, i in enumerate(labels) if t.out.count(t.out[k]) > 1}
+                if repeated - set(out):
+                    return place
+    return None

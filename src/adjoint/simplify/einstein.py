@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from adjoint.simplify import exact
+from adjoint.simplify.axes import axes_of, used_in
 from adjoint.simplify.canonical import Sizes, canonical, in_order, is_symmetric
-from adjoint.simplify.delta import Renaming, cancel_inverses
+from adjoint.simplify.delta import Renaming, cancel_inverses, summed_delta
 from adjoint.simplify.exact import MINUS, ONE, ZERO, Coefficient, is_exact, magnitude
 from adjoint.simplify.expression import (
     Apply,
@@ -23,6 +24,7 @@ from adjoint.simplify.expression import (
     Power,
     Sum,
     Term,
+    coefficient_of,
     known_negative,
     number,
     number_of,
@@ -38,18 +40,46 @@ from adjoint.simplify.expression import (
 def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, sizes: Sizes) -> Expr:
     """coefficient · Σ Π factors, in normal form; ``sizes`` has every label."""
     flat, same = list(factors), Renaming()
-    # Sums have a content, and products factors of their own.
-    if any(type(e) is Term or type(e) is Sum for e, _ in flat):
-        sizes = dict(sizes)
-        coefficient, flat = _inline(coefficient, flat, sizes, same)
-        if same:
-            flat = [(f, same.apply(labels)) for f, labels in flat]
-            out, sizes = same.apply(out), {same(i): n for i, n in sizes.items()}
-        place = _delta_sum(flat, out)
-        if place is not None:
-            (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
-            terms = [product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()]
-            return add(terms)
+    for e, labels in flat:
+        if type(e) is Term or type(e) is Sum:  # has factors of its own, or a content
+            if len(flat) == 1 and type(e) is Term:
+                found = _along(coefficient, e, labels, out, sizes)
+                if found is not None:
+                    return found
+            break
+    else:
+        return _of_atoms(coefficient, flat, out, sizes, same)
+    sizes = dict(sizes)
+    coefficient, flat = _inline(coefficient, flat, sizes, same)
+    if same:
+        flat = [(f, same.apply(labels)) for f, labels in flat]
+        out, sizes = same.apply(out), {same(i): n for i, n in sizes.items()}
+    place = summed_delta(flat, out)
+    if place is None:
+        return _of_atoms(coefficient, flat, out, sizes, same)
+    (e, labels), rest = flat[place], flat[:place] + flat[place + 1 :]
+    return add([product(coefficient, [(t, labels), *rest], out, sizes) for t in e.children()])
+
+
+def _along(
+    coefficient: Coefficient, e: Term, labels: Labels, out: Labels, sizes: Sizes
+) -> Expr | None:
+    """A product with its axes summed or in another order, which leaves its factors as they are."""
+    if e.has_delta or len(sizes) != len(labels) or len(set(labels)) < len(labels):
+        return None
+    name = dict(zip(labels, e.out, strict=True))
+    shown = tuple([name[i] for i in out])
+    used = used_in(e)
+    for i in name.values():
+        if i not in used and i not in shown:
+            return None  # counts how often it is summed
+    return canonical(exact.multiply(coefficient, e.coefficient), e.factors, shown, e.sizes)
+
+
+def _of_atoms(
+    coefficient: Coefficient, flat: list[Factor], out: Labels, sizes: Sizes, same: Renaming
+) -> Expr:
+    """The product of factors that have no factors of their own."""
     if len(flat) > 1:
         coefficient, flat = _merge_powers(coefficient, flat)
     used = set(out).union(*[labels for _, labels in flat])
@@ -57,7 +87,7 @@ def product(coefficient: Coefficient, factors: Iterable[Factor], out: Labels, si
         # A summed index that nothing depends on counts how often it is summed.
         for label in sizes.keys() - used:
             coefficient = exact.multiply(coefficient, sizes[label])
-    if len(flat) > 1:
+    if len(flat) > 1 and any(type(e) is Apply and e.name == "inv" for e, _ in flat):
         flat = cancel_inverses(flat, out, same)
         if same:
             out = same.apply(out)
@@ -107,52 +137,38 @@ prefix of a long chain would cost as much as the whole of it."""
 
 
 def _inline(
-    coefficient: Coefficient, pending: list[Factor], sizes: Sizes, same: Renaming
+    coefficient: Coefficient, factors: list[Factor], sizes: Sizes, same: Renaming
 ) -> tuple[Coefficient, list[Factor]]:
     """Σ over Σ is one Σ: factors that are terms are replaced by their own factors."""
     done: list[Factor] = []
-    pending.reverse()
-    while pending:
-        e, labels = pending.pop()
-        if isinstance(e, Sum):
+    fresh = max(sizes, default=-1) + 1
+    for e, labels in factors:
+        if type(e) is Sum:
             content, e, labels = _as_factor(e, labels)
-            coefficient = exact.multiply(coefficient, content)
-        if not isinstance(e, Term):
+            if content != 1:
+                coefficient = exact.multiply(coefficient, content)
+        if type(e) is not Term:
             done.append((e, labels))
             continue
-        coefficient = exact.multiply(coefficient, e.coefficient)
+        if e.coefficient != 1:
+            coefficient = exact.multiply(coefficient, e.coefficient)
         names = dict(zip(e.out, labels, strict=True))
         if e.has_delta:
             for inner, outer in zip(e.out, labels, strict=True):
                 same.unify(names[inner], outer)
         if len(e.factors) > MOST_FACTORS:
-            used = _used(e)
+            used = used_in(e)
             own = tuple([i for i in dict.fromkeys(e.out) if i in used])
             whole = canonical(ONE, e.factors, own, e.sizes)
             done.append((whole, tuple([names[i] for i in own])))
             continue
         if len(names) < len(e.sizes):
-            fresh = max(sizes, default=-1) + 1
             for inner, size in e.sizes.items():
                 if inner not in names:
                     names[inner], sizes[fresh] = fresh, size
                     fresh += 1
-        pending += [(f, tuple([names[i] for i in ls])) for f, ls in reversed(e.factors)]
+        done += [(f, tuple([names[i] for i in ls])) for f, ls in e.factors]
     return coefficient, done
-
-
-def _delta_sum(factors: list[Factor], out: Labels) -> int | None:
-    """The place of a sum one of whose terms is a delta over a summed index: (A + I) B = AB + B
-    saves a product with the identity, so only there products are distributed over sums."""
-    for place, (e, labels) in enumerate(factors):
-        if not isinstance(e, Sum) or not e.has_delta:
-            continue
-        for t in e.terms:
-            if isinstance(t, Term) and t.has_delta:
-                repeated = {i for k, i in enumerate(labels) if t.out.count(t.out[k]) > 1}
-                if repeated - set(out):
-                    return place
-    return None
 
 
 def _as_factor(e: Sum, labels: Labels) -> tuple[Coefficient, Expr, Labels]:
@@ -164,37 +180,12 @@ def _as_factor(e: Sum, labels: Labels) -> tuple[Coefficient, Expr, Labels]:
     return content, core, labels if core is rest else tuple([labels[k] for k in kept])
 
 
-def axes_of(e: Expr) -> tuple[int, ...]:
-    """The axes along which the elements differ (as far as can be seen)."""
-    if e.axes is None:
-        if isinstance(e, Sum):
-            e.axes = _axes_of_any(e.terms)
-        elif isinstance(e, Term):
-            used = _used(e)
-            if e.has_delta:
-                used |= {i for i in e.out if e.out.count(i) > 1}
-            e.axes = tuple([k for k, i in enumerate(e.out) if i in used])
-        else:
-            e.axes = tuple(range(len(e.shape)))
-    return e.axes
-
-
-def _axes_of_any(terms: Sequence[Expr]) -> tuple[int, ...]:
-    found: set[int] = set()
-    for t in terms:
-        axes = axes_of(t)
-        if len(axes) == len(t.shape):
-            return axes
-        found.update(axes)
-    return tuple(sorted(found))
-
-
 def without_broadcast(e: Expr) -> tuple[Expr, tuple[int, ...]]:
     """An expression without the axes on which it does not depend, and the axes that are left."""
     kept = e.axes or axes_of(e)
     if len(kept) == len(e.shape):
         return e, kept
-    assert isinstance(e, Sum | Term)  # anything else differs along all axes
+    assert isinstance(e, (Sum, Term))  # anything else differs along all axes
     if e.core is None:
         if isinstance(e, Sum):
             e.core = add([_restrict(t, kept) for t in e.terms])
@@ -213,11 +204,6 @@ def _restrict(e: Expr, kept: Sequence[int]) -> Expr:
     return product(e.coefficient, e.factors, out, sizes)
 
 
-def _used(e: Term) -> set[int]:
-    """The indices that some factor has."""
-    return {i for _, labels in e.factors for i in labels}
-
-
 def content_of(e: Sum) -> tuple[Coefficient, Expr]:
     """The number that all terms have in common, and the rest: 2x + 4y = 2 (x + 2y).
 
@@ -231,12 +217,11 @@ def content_of(e: Sum) -> tuple[Coefficient, Expr]:
 
 
 def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
-    parts = [split(t) for t in e.terms]
-    numbers = [c for c, _ in parts if is_exact(c)]
+    numbers = [c for c in map(coefficient_of, e.terms) if is_exact(c)]
     content: Coefficient = ONE
     if ONE in numbers:
         pass  # no other number divides it, and there is a term that is not negative
-    elif len(numbers) == len(parts):
+    elif len(numbers) == len(e.terms):
         if len({magnitude(c) for c in numbers}) == 1:
             content = magnitude(numbers[0])
         else:
@@ -246,17 +231,15 @@ def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
             content = -content
     rest: Expr = e
     if content != 1:
+        parts = map(split, e.terms)
         rest = add([scale(exact.divide(c, content), t) for c, t in parts])
     if isinstance(rest, Sum):
         negative = known_negative(rest)
         first = negative is not None and negative.serial < rest.serial
-        if negative is not None and first and not _all_negative(negative):
+        negatives = () if negative is None else map(coefficient_of, negative.terms)
+        if negative is not None and first and not all(map(exact.is_negative, negatives)):
             return exact.multiply(content, MINUS), negative
     return content, rest
-
-
-def _all_negative(e: Sum) -> bool:
-    return all(exact.is_negative(split(t)[0]) for t in e.terms)
 
 
 def _merge_powers(
@@ -341,42 +324,48 @@ def add(terms: Iterable[Expr]) -> Expr:
 
 def linear_combination(terms: Iterable[tuple[Coefficient, Expr]]) -> Expr:
     """Σ c e of numbers c and expressions e of one shape, as `add` makes it."""
-    found: dict[Expr, Coefficient] = {}
+    found: dict[Any, tuple[Coefficient, Expr]] = {}
     shape: tuple[int, ...] = ()
     for c, e in terms:
         shape = e.shape
         _collect(c, e, found)
-    parts = [scale(c, e) for e, c in found.items() if c != 0]
+    parts = [_with_coefficient(c, e) for c, e in found.values() if c != 0]
     if not parts:
         return number(ZERO, shape)
     return parts[0] if len(parts) == 1 else raw_sum(parts)
 
 
-def _collect(c: Coefficient, e: Expr, found: dict[Expr, Coefficient]) -> None:
-    """Add c e to the coefficients of what has none of its own."""
-    own, rest = split(e)
-    c = exact.multiply(c, own)
-    for t in _terms_of(rest):
-        if t is not rest:
+def _collect(c: Coefficient, e: Expr, found: dict[Any, tuple[Coefficient, Expr]]) -> None:
+    """Add c e to the coefficients, by what is left of an expression without its own; beside each,
+    one of the expressions that have it."""
+    key: Any = e
+    if type(e) is Sum:
+        for t in e.terms:
             _collect(c, t, found)
-        elif number_of(rest) != 0:
-            known = found.get(rest)
-            found[rest] = c if known is None else exact.add(known, c)
+        return
+    if type(e) is Term:
+        if e.coefficient != 1:
+            c = exact.multiply(c, e.coefficient)
+        key = e.factors, e.out
+        if len(e.factors) == 1 and not e.has_delta:
+            factor, labels = e.factors[0]
+            if type(factor) is Sum and len(set(labels)) == len(labels) and set(labels) <= {*e.out}:
+                for t in factor.terms:  # a sum that is broadcast
+                    _collect(c, product(ONE, [(t, labels)], e.out, e.sizes), found)
+                return
+            if labels == e.out:
+                key = factor
+    known = found.get(key)
+    found[key] = c if known is None else exact.add(known[0], c), e
 
 
-def _terms_of(e: Expr) -> Sequence[Expr]:
-    """The terms of a sum, be it broadcast or not; anything else is its own only term."""
-    if isinstance(e, Sum):
-        return e.terms
-    if isinstance(e, Term) and len(e.factors) == 1 and not e.has_delta:
-        factor, labels = e.factors[0]
-        if (
-            isinstance(factor, Sum)
-            and set(labels) <= set(e.out)
-            and len(set(labels)) == len(labels)
-        ):
-            return [product(ONE, [(t, labels)], e.out, e.sizes) for t in factor.terms]
-    return (e,)
+def _with_coefficient(c: Coefficient, e: Expr) -> Expr:
+    """An expression with this coefficient in place of its own."""
+    if type(e) is not Term:
+        return scale(c, e)
+    if e.coefficient == c and type(e.coefficient) is type(c):
+        return e
+    return unwrapped(raw_term(c, e.factors, e.out, e.sizes))
 
 
 # -- powers and functions --------------------------------------------------------------------------
@@ -458,10 +447,3 @@ def times(a: Expr, b: Expr) -> Expr:
             return scale(c, e)
     labels = tuple(range(len(a.shape)))
     return pointwise(ONE, [(a, labels), (b, labels)], a.shape)
-
-
-def transpose(e: Expr, axes: Sequence[int] | None = None) -> Expr:
-    """The axes in another order, reversed if none is given."""
-    order = tuple(range(e.rank))[::-1] if axes is None else tuple(axes)
-    labels = tuple(range(e.rank))
-    return product(ONE, [(e, labels)], tuple(labels[i] for i in order), dict(enumerate(e.shape)))

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from fractions import Fraction
+from functools import lru_cache
 from itertools import count
 from operator import attrgetter
 from typing import Any
 from weakref import ref
 
-from adjoint.simplify.exact import ONE, Coefficient, whole_or_fraction
+from adjoint.simplify.exact import MINUS, ONE, Coefficient, whole_or_fraction
 
 Labels = tuple[int, ...]
 Factor = tuple["Expr", Labels]
@@ -275,8 +276,7 @@ def known_negative(e: Sum) -> Sum | None:
     """−e, if it was built before."""
     negated = []
     for t in e.terms:
-        c, rest = split(t)
-        other = _known_multiple(-c, rest)
+        other = _known_negative(t)
         if other is None:
             return None
         negated.append(other)
@@ -284,13 +284,15 @@ def known_negative(e: Sum) -> Sum | None:
     return found
 
 
-def _known_multiple(c: Coefficient, e: Expr) -> Expr | None:
-    """c e for an e without a coefficient, if it was built before."""
-    if c == 1:
-        return e
+def _known_negative(e: Expr) -> Expr | None:
+    """−e for an e that is no sum, if it was built before."""
+    if isinstance(e, Term):
+        if e.coefficient == -1:
+            return split(e)[1]
+        found: Expr | None = _find(_term_key(-e.coefficient, e.factors, e.out, e.shape))
+        return found
     labels = tuple(range(len(e.shape)))
-    factors, out = (e.factors, e.out) if isinstance(e, Term) else (((e, labels),), labels)
-    found: Term | None = _find(_term_key(c, factors, out, e.shape))
+    found = _find(_term_key(MINUS, ((e, labels),), labels, e.shape))
     return found
 
 
@@ -302,6 +304,7 @@ def as_term(e: Expr) -> Term:
     return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
 
 
+@lru_cache(maxsize=1024, typed=True)  # −0.0 is not 0
 def number(value: Coefficient, shape: tuple[int, ...] = ()) -> Term:
     """One number, in every element of an array of this shape."""
     return raw_term(value, (), tuple(range(len(shape))), dict(enumerate(shape)))
@@ -321,6 +324,10 @@ def is_number(e: Expr) -> bool:
 
 def is_one(e: Expr) -> bool:
     return number_of(e) == ONE
+
+
+def coefficient_of(e: Expr) -> Coefficient:
+    return e.coefficient if isinstance(e, Term) else ONE
 
 
 def split(e: Expr) -> tuple[Coefficient, Expr]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.einstein import add, product, times, transpose
+from adjoint.simplify.einstein import add, product, times
 from adjoint.simplify.exact import MINUS, ONE
 from adjoint.simplify.expression import Apply, Expr, raw_apply
 from adjoint.simplify.indices import spread
@@ -66,3 +68,10 @@ def is_log_det(e: Expr) -> bool:
         and e.args[0].name == "slogdet"
         and e.params["index"] == 1
     )
+
+
+def transpose(e: Expr, axes: Sequence[int] | None = None) -> Expr:
+    """The axes in another order, reversed if none is given."""
+    order = tuple(range(e.rank))[::-1] if axes is None else tuple(axes)
+    labels = tuple(range(e.rank))
+    return product(ONE, [(e, labels)], tuple(labels[i] for i in order), dict(enumerate(e.shape)))

@@ -89,7 +89,13 @@ def read_all(
     """As `read`, for all nodes that the outputs need, in their order."""
     found: dict[Node, Expr] = dict(known)
     for node in _ordered(outputs, found):
-        found[node] = _read_node(node, found, name_of, rows)
+        inputs = node.inputs
+        if not inputs:
+            found[node] = constant(node, name_of)
+        elif node.primitive is VARIABLE:
+            found[node] = found[inputs[0]]
+        else:
+            found[node] = _read_node(node, tuple([found[n] for n in inputs]), rows)
     return found
 
 
@@ -104,17 +110,25 @@ def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
     return sorted(seen, key=lambda n: n.serial)
 
 
-def _read_node(
-    node: Node,
-    found: dict[Node, Expr],
-    name_of: Namer,
-    rows: Mapping[str, Reader],
-) -> Expr:
-    if not node.inputs:
-        return constant(node, name_of)
-    if node.primitive is VARIABLE:
-        return found[node.inputs[0]]
-    args = tuple(found[n] for n in node.inputs)
+def _read_node(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+    primitive = node.primitive
+    if not all(map(_is_float_array, (node, *node.inputs))):
+        return _read_mixed(node, args, rows)
+    reader = rows.get(primitive.name)
+    result = None if reader is None else reader(args, node)
+    if result is not None:
+        return result
+    if rows is ROWS and len(args) == 1 and isinstance(primitive, Elementwise):
+        return elementwise(primitive, args[0])
+    return raw_apply(primitive, args, node.params, node.type.shape)
+
+
+def _is_float_array(node: Node) -> bool:
+    return not node.primitive.multiple_results and node.type.dtype.kind == "f"
+
+
+def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+    """Where types differ, or there are several results."""
     reader = rows.get(node.primitive.name)
     # What is counted keeps its type where the expression is computed.
     kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH

@@ -1,21 +1,21 @@
 """From expressions back to arrays or to a graph.
 
-The operations are NumPy's, so on plain arrays they evaluate at once, and on traced values they make
-nodes.  Contractions are multiplied pair by pair, in the cheapest order.
+Contractions are multiplied pair by pair, in the cheapest order.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from adjoint.graph.binding import PROJECTION
-from adjoint.primitives.contraction import LETTERS, contract
+from adjoint.primitives.contraction import LETTERS, Sizes, contract
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.exact import HALF, Coefficient, is_exact, is_negative, plain
+from adjoint.simplify.exact import HALF, Coefficient, is_exact, plain
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -24,6 +24,8 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    coefficient_of,
+    is_number,
     number_of,
     split,
     walk,
@@ -37,10 +39,72 @@ Find = Callable[[Expr, Mapping[Expr, Any]], Any]
 """The value of an expression, given those of its parts, or None."""
 
 
+class Operations(Protocol):
+    """What expressions are built of, on one kind of value."""
+
+    def outside(self, e: Symbol) -> Any:
+        """A value that is used as it is."""
+
+    def number(self, value: Any, shape: Labels) -> Any:
+        """A number in all elements of an array."""
+
+    def add(self, a: Any, b: Any) -> Any: ...
+
+    def subtract(self, a: Any, b: Any) -> Any: ...
+
+    def multiply(self, a: Any, b: Any) -> Any: ...
+
+    def divide(self, a: Any, b: Any) -> Any: ...
+
+    def negative(self, a: Any) -> Any: ...
+
+    def sqrt(self, a: Any) -> Any: ...
+
+    def power(self, a: Any, b: Any) -> Any: ...
+
+    def contract(self, subscripts: str, operands: list[Any], sizes: Sizes) -> Any: ...
+
+    def apply(self, e: Apply, args: list[Any]) -> Any:
+        """A primitive of values."""
+
+
+class OnArrays:
+    """NumPy's operations: on plain arrays they evaluate, on traced values they make nodes."""
+
+    add = staticmethod(operator.add)
+    subtract = staticmethod(operator.sub)
+    multiply = staticmethod(operator.mul)
+    divide = staticmethod(operator.truediv)
+    negative = staticmethod(operator.neg)
+    power = staticmethod(operator.pow)
+    sqrt = staticmethod(np.sqrt)
+
+    def outside(self, e: Symbol) -> Any:
+        return e.value
+
+    def number(self, value: Any, shape: Labels) -> Any:
+        # An array of floats: something may be written into a copy of it.
+        return np.broadcast_to(1.0 * value, shape) if shape else value
+
+    def contract(self, subscripts: str, operands: list[Any], sizes: Sizes) -> Any:
+        return contract(subscripts, *operands, sizes=sizes)
+
+    def apply(self, e: Apply, args: list[Any]) -> Any:
+        if e.primitive is PROJECTION:
+            return args[0][e.params["index"]]
+        if all(isinstance(a, (np.ndarray, np.generic, int, float)) for a in args):
+            return e.primitive.evaluate(*args, **e.params)
+        return e.primitive(*args, **e.params)
+
+
+ON_ARRAYS = OnArrays()
+
+
 def evaluate(
     roots: Sequence[Expr],
     values: Mapping[Expr, Any],
     find: Find = lambda e, done: None,
+    on: Operations = ON_ARRAYS,
 ) -> list[Any]:
     """The values of expressions, given those of their symbols; each part is computed once.
 
@@ -57,80 +121,80 @@ def evaluate(
     for e in walk(roots, values):
         if e not in done:
             known = find(e, done)
-            done[e] = _value(e, done) if known is None else known
+            done[e] = _value(e, done, on) if known is None else known
     return [done[e] for e in roots]
 
 
-def _value(e: Expr, done: Mapping[Expr, Any]) -> Any:
-    value = number_of(e)
-    if value is not None:
-        # An array of floats: something may be written into a copy of it.
-        return np.broadcast_to(1.0 * plain(value), e.shape) if e.rank else plain(value)
-    if isinstance(e, Sum):
-        return _sum(e, done)
-    if isinstance(e, Power):
-        return _power(done[e.base], number_of(e.exponent), done[e.exponent])
-    if isinstance(e, Term):
-        return _term(e, done)
-    if isinstance(e, Symbol):
-        return e.value
-    assert isinstance(e, Apply)
-    args = [1.0 * done[a] if number_of(a) is not None else done[a] for a in e.args]
-    if e.primitive is PROJECTION:
-        return args[0][e.params["index"]]
-    if all(isinstance(a, np.ndarray | np.generic | int | float) for a in args):
-        return e.primitive.evaluate(*args, **e.params)
-    return e.primitive(*args, **e.params)
+def _value(e: Expr, done: Mapping[Expr, Any], on: Operations) -> Any:
+    if type(e) is Term:
+        if not e.factors and not e.has_delta:
+            return on.number(plain(e.coefficient), e.shape)
+        return _term(e, done, on)
+    if type(e) is Sum:
+        return _sum(e, done, on)
+    if type(e) is Power:
+        return _power(done[e.base], number_of(e.exponent), done[e.exponent], on)
+    if type(e) is Symbol:
+        return on.outside(e)
+    assert type(e) is Apply
+    return on.apply(
+        e, [on.number(1.0 * plain(coefficient_of(a)), a.shape) if is_number(a) else done[a]
+            for a in e.args]
+    )  # fmt: skip
 
 
-def _sum(e: Sum, done: Mapping[Expr, Any]) -> Any:
+def _sum(e: Sum, done: Mapping[Expr, Any], on: Operations) -> Any:
     total: Any = None
     for t in e.terms:
-        c, rest = split(t)
-        if total is not None and is_negative(c) and c == -1:
-            total = total - (done[rest] if rest in done else _value(rest, done))
+        if total is None:
+            total = done[t]
+        elif coefficient_of(t) == -1:
+            rest = split(t)[1]
+            total = on.subtract(total, done[rest] if rest in done else _value(rest, done, on))
         else:
-            total = done[t] if total is None else total + done[t]
+            total = on.add(total, done[t])
     return total
 
 
-def _power(base: Any, n: Coefficient | None, exponent: Any) -> Any:
+def _power(base: Any, n: Coefficient | None, exponent: Any, on: Operations) -> Any:
     if not is_exact(n):
-        return base**exponent
+        return on.power(base, exponent)
     if n == HALF:
-        return np.sqrt(base)
+        return on.sqrt(base)
     if n.denominator != 1:
-        return base ** float(n)
+        return on.power(base, on.number(float(n), ()))
     if n < 0:
-        return 1 / _power(base, -n, None)
+        return on.divide(on.number(1, ()), _power(base, -n, None, on))
     if n <= REPEATED_PRODUCTS:
-        half = base * base if n > 1 else base
-        return half if n <= 2 else (half * base if n == 3 else half * half)
-    return base ** int(n)
+        half = on.multiply(base, base) if n > 1 else base
+        return half if n <= 2 else on.multiply(half, base if n == 3 else half)
+    return on.power(base, on.number(int(n), ()))
 
 
-def _term(e: Term, done: Mapping[Expr, Any]) -> Any:
-    factors = [(done[f], labels) for f, labels in e.factors]
-    full = any(labels == e.out for _, labels in factors) and not e.has_delta
-    if full and all(labels in ((), e.out) for _, labels in factors):
-        result = factors[0][0]
-        for value, _ in factors[1:]:
-            result = result * value
-    else:
-        values = [v for v, _ in factors]
-        small = _smallest(e)
-        if small is not None:
-            # Before the result is spread over deltas and broadcasts, there is less to multiply.
-            values[small] = _scaled(e.coefficient, values[small])
-            return _contraction(e, values)
-        result = _contraction(e, values)
-    return _scaled(e.coefficient, result)
+def _term(e: Term, done: Mapping[Expr, Any], on: Operations) -> Any:
+    out = e.out
+    if (
+        not e.has_delta
+        and all(ls in ((), out) for _, ls in e.factors)
+        and (any(ls == out for _, ls in e.factors))
+    ):
+        result: Any = None
+        for f, _ in e.factors:
+            result = done[f] if result is None else on.multiply(result, done[f])
+        return _scaled(e.coefficient, result, on)
+    values = [done[f] for f, _ in e.factors]
+    small = _smallest(e)
+    if small is not None:
+        # Before the result is spread over deltas and broadcasts, there is less to multiply.
+        values[small] = _scaled(e.coefficient, values[small], on)
+        return _contraction(e, values, on)
+    return _scaled(e.coefficient, _contraction(e, values, on), on)
 
 
-def _scaled(c: Coefficient, value: Any) -> Any:
+def _scaled(c: Coefficient, value: Any, on: Operations) -> Any:
     if c == 1:
         return value
-    return -value if c == -1 else value * plain(c)
+    return on.negative(value) if c == -1 else on.multiply(value, on.number(plain(c), ()))
 
 
 def _smallest(e: Term) -> int | None:
@@ -140,11 +204,11 @@ def _smallest(e: Term) -> int | None:
     return sizes.index(least) if sizes and least < math.prod(e.shape) else None
 
 
-def _contraction(e: Term, values: list[Any]) -> Any:
+def _contraction(e: Term, values: list[Any], on: Operations) -> Any:
     """Pairs in the cheapest order; deltas and broadcasts in the last step."""
     terms: list[Labels] = [labels for _, labels in e.factors]
     if not terms:
-        terms, values = [()], [1.0]
+        terms, values = [()], [on.number(1.0, ())]
     names = _names(e)
     for i, j in pairwise(e)[0]:
         rest = [t for k, t in enumerate(terms) if k not in (i, j)]
@@ -152,7 +216,8 @@ def _contraction(e: Term, values: list[Any]) -> Any:
         if rest:
             needed = set(e.out).union(*rest)
             result = tuple(k for k in dict.fromkeys((*a, *b)) if k in needed)
-            value = contract(f"{names(a)},{names(b)}->{names(result)}", values[i], values[j])
+            spec = f"{names(a)},{names(b)}->{names(result)}"
+            value = on.contract(spec, [values[i], values[j]], ())
             values = [v for k, v in enumerate(values) if k not in (i, j)] + [value]
             terms = [*rest, result]
     present = {i for t in terms for i in t}
@@ -160,7 +225,7 @@ def _contraction(e: Term, values: list[Any]) -> Any:
     spec = ",".join(map(names, terms)) + "->" + names(e.out)
     if len(terms) == 1 and terms[0] == e.out and not sizes and not e.has_delta:
         return values[0]
-    return contract(spec, *values, sizes=sizes)
+    return on.contract(spec, values, sizes)
 
 
 def _names(e: Term) -> Callable[[Labels], str]:

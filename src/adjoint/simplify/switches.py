@@ -136,7 +136,7 @@ def _applied_inside(
 def _stays(value: Expr, shape: tuple[int, ...], axes: Sequence[int]) -> bool:
     """Whether no factor of an expression has an index besides these axes, so that none leaves."""
     core, kept = core_in(value, shape)
-    return set(kept) <= set(axes) and not (isinstance(core, Sum | Term) and core.has_delta)
+    return set(kept) <= set(axes) and not (isinstance(core, (Sum, Term)) and core.has_delta)
 
 
 def _factors(value: Expr, shape: tuple[int, ...]) -> Term:
