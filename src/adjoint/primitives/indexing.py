@@ -142,6 +142,7 @@ class GetItem(Primitive):
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
         zeros = np.zeros(operands[0].shape, ct.dtype)
+        zeros.flags.writeable = False  # compiled code may rely on their being zeros
         return SCATTER_ADD(zeros, ct, *operands[1:], **params)
 
     def selective(self, **params: Any) -> bool:
