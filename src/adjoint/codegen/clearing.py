@@ -1,6 +1,30 @@
 """Zeros in memory that mostly holds zeros already.
 
-TODO
+A Jacobian of a function of elements, the Hessian of a factorisation, the derivative of a slice are
+zero nearly everywhere.  To write their zeros takes as long as everything else, and is mostly in
+vain: large results lie in memory that an earlier one has left (`recycling`), often one of the same
+function, with zeros at the same places; and what comes from the system is zero.  So memory is
+read, and zeros are written only into blocks of 256 bytes that hold anything else.  Nothing is
+assumed of what was there: where it was written to, that is found and cleared.  The bits are
+compared, not the numbers: −0.0 and NaN are not zero.
+
+Measured for the Hessian of ‖T − UVᵀ‖² in U (100·5 rows and columns, two megabytes, in a second
+level cache of two): `memset` takes 36 µs, this 16 µs; the whole call 19 instead of 41 µs.
+
+    memory                                        time, in times that of `memset`
+    all zero, half a megabyte                     0.37
+    all zero, two megabytes                       0.43
+    all zero, beyond the second level cache       0.8 to 1
+    something in every block                      1 to 1.1
+    something in every second block, at random    1.3 to 1.5 (wrong guesses of the processor)
+    pages that are not there yet                  0.8 to 0.9
+
+Three things matter.  A page is written to before it is read: in memory that is not there yet the
+system would first map a page of zeros for reading, and replace it at the first write (2 times
+`memset`).  Pages are gone through upwards and downwards by turns: the last ones of one call are in
+the cache at the next, while in one direction a cache that is a little too small has nothing of use
+(0.43 instead of 0.63 at two megabytes).  And blocks of other sizes are slower: the processor
+guesses their branches worse (512 bytes), or there are too many (64).
 """
 
 from __future__ import annotations
@@ -14,7 +38,8 @@ from adjoint.codegen.loopnest import POINTER
 from adjoint.codegen.vector_math.definitions import FULL_WIDTH, Definition
 
 READ_FROM = 1 << 16
-"""Bytes from which on memory is read before it is cleared."""
+"""Bytes from which on memory is read before it is cleared: what is in the first level cache is
+written as fast as it is read."""
 
 _VOID = ir.VoidType()
 
@@ -102,18 +127,32 @@ CLEAR = Definition(
                    "declare i64 @llvm.vector.reduce.or.v8i64(<8 x i64>)\n"),
     ),
 )  # fmt: skip
-"""``void clear(ptr data, i64 count, ptr turn)``."""
+"""``void clear(ptr data, i64 count, ptr turn)``: sets any bytes to zero, by whole pages as said above
+and what is before and after them by `memset`.  ``turn`` points to a byte that says whether to go
+downwards, and is changed; threads may share it.
+
+It is never inlined: beside an allocation LLVM would take what is read there for undefined."""
 
 
 def clear(builder: Any, pointer: Any, count: int) -> None:
-    """Sets bytes to zero."""
+    """Emits what sets ``count`` bytes to zero.
+
+    Costs one pass over the memory, reading where it is zero and writing where it is not.
+
+    >>> module = ir.Module()
+    >>> function = ir.Function(module, ir.FunctionType(_VOID, [POINTER]), "zeros")
+    >>> builder = ir.IRBuilder(function.append_basic_block())
+    >>> clear(builder, function.args[0], 1 << 20)
+    >>> "adjoint.clear" in str(function)
+    True
+    """
     module = builder.module
     if count < READ_FROM:
         fill = module.declare_intrinsic("llvm.memset", (POINTER, I64), _MEMSET)
         zero = ir.Constant(I8, 0)
         builder.call(fill, [pointer, zero, ir.Constant(I64, count), ir.Constant(I1, 0)])
         return
-    turn = ir.GlobalVariable(module, I8, module.get_unique_name("turn"))
+    turn = ir.GlobalVariable(module, I8, module.get_unique_name("clear.turn"))
     turn.linkage = "internal"
     turn.initializer = ir.Constant(I8, 0)
     builder.call(CLEAR.put(module), [pointer, ir.Constant(I64, count), turn])
