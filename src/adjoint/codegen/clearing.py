@@ -8,23 +8,23 @@ read, and zeros are written only into blocks of 256 bytes that hold anything els
 assumed of what was there: where it was written to, that is found and cleared.  The bits are
 compared, not the numbers: −0.0 and NaN are not zero.
 
-Measured for the Hessian of ‖T − UVᵀ‖² in U (100·5 rows and columns, two megabytes, in a second
-level cache of two): `memset` takes 36 µs, this 16 µs; the whole call 19 instead of 41 µs.
+Measured for the Hessian of ‖T − UVᵀ‖² in U (500 rows and columns, two megabytes, in a second level
+cache of two): `memset` takes 36 µs, this 17 µs; the whole call 19 instead of 41 µs.
 
     memory                                        time, in times that of `memset`
-    all zero, half a megabyte                     0.37
-    all zero, two megabytes                       0.43
-    all zero, beyond the second level cache       0.8 to 1
-    something in every block                      1 to 1.1
-    something in every second block, at random    1.3 to 1.5 (wrong guesses of the processor)
-    pages that are not there yet                  0.8 to 0.9
+    all zero, 0.5 and 2 megabytes                 0.37, 0.46
+    one number in 500 is not                      0.40, 0.48
+    all zero, beyond the second level cache       0.6 to 0.95
+    something in every block                      0.9 to 1
+    something in every second block, at random    1.1 to 1.55 (wrong guesses of the processor)
+    pages that are not there yet                  0.75 to 0.9
 
 Three things matter.  A page is written to before it is read: in memory that is not there yet the
 system would first map a page of zeros for reading, and replace it at the first write (2 times
 `memset`).  Pages are gone through upwards and downwards by turns: the last ones of one call are in
 the cache at the next, while in one direction a cache that is a little too small has nothing of use
-(0.43 instead of 0.63 at two megabytes).  And blocks of other sizes are slower: the processor
-guesses their branches worse (512 bytes), or there are too many (64).
+(0.65 and not 0.46 at two megabytes).  And blocks of other sizes are slower: the processor guesses
+their branches worse (512 bytes), or there are too many (64).
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ CLEAR = Definition(
                    "declare i64 @llvm.vector.reduce.or.v8i64(<8 x i64>)\n"),
     ),
 )  # fmt: skip
-"""``void clear(ptr data, i64 count, ptr turn)``: sets any bytes to zero, by whole pages as said above
-and what is before and after them by `memset`.  ``turn`` points to a byte that says whether to go
+"""``void clear(ptr data, i64 count, ptr turn)``: sets any bytes to zero, whole pages as said above,
+what is before and after them by `memset`.  ``turn`` points to a byte that says whether to go
 downwards, and is changed; threads may share it.
 
 It is never inlined: beside an allocation LLVM would take what is read there for undefined."""
