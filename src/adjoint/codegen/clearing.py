@@ -31,10 +31,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.elements import I1, I8, I64
 from adjoint.codegen.loopnest import POINTER
+from adjoint.codegen.program import Op
 from adjoint.codegen.vector_math.definitions import FULL_WIDTH, Definition
 
 READ_FROM = 1 << 16
@@ -156,3 +158,12 @@ def clear(builder: Any, pointer: Any, count: int) -> None:
     turn.linkage = "internal"
     turn.initializer = ir.Constant(I8, 0)
     builder.call(CLEAR.put(module), [pointer, ir.Constant(I64, count), turn])
+
+
+def is_zeros(op: Op) -> bool:
+    """Whether an operation is an array all of whose bits are zero and will always be: it lies in a
+    `bytes` object.  The owner of any other array can write to it, or make it writeable again."""
+    holder = op.value if op.kind == "array" else None
+    while isinstance(holder, np.ndarray):
+        holder = holder.base
+    return type(holder) is bytes and holder.count(0) == len(holder)

@@ -1,4 +1,4 @@
-"""Products with identity matrices, done by renaming an index; and zeros that stay zeros.
+"""Products with identity matrices, done by renaming an index.
 
 The columns of a Jacobian are the images of the unit vectors, and those come as an identity matrix:
 A I is A, and diag(v) I is the diagonal matrix.  Only matrices that nobody can write to are taken
@@ -19,28 +19,15 @@ if TYPE_CHECKING:
 
 def is_identity(op: Op) -> bool:
     """Whether an operation is a constant identity matrix."""
-    if len(op.shape) != 2 or op.shape[0] != op.shape[1] or not op.shape[0] or not _is_fixed(op):
+    if op.kind != "array" or len(op.shape) != 2 or op.shape[0] != op.shape[1] or not op.shape[0]:
         return False
     value: Any = op.value
-    return bool(np.array_equal(value, np.eye(op.shape[0], dtype=value.dtype)))
-
-
-def is_zeros(op: Op) -> bool:
-    """Whether an operation is a constant array all of whose bits are zero: −0.0 is not."""
-    if not _is_fixed(op) or np.any(op.value):
-        return False
-    parts = (op.value.real, op.value.imag) if op.dtype.kind == "c" else (op.value,)
-    return op.dtype.kind not in "fc" or not any(np.signbit(p).any() for p in parts)
-
-
-def _is_fixed(op: Op) -> bool:
-    """Whether an operation is an array that nobody can write to."""
-    holder: Any = op.value if op.kind == "array" else None
+    holder = value
     while isinstance(holder, np.ndarray):
         if holder.flags.writeable:
             return False
         holder = holder.base
-    return op.kind == "array" and holder is None
+    return holder is None and bool(np.array_equal(value, np.eye(op.shape[0], dtype=value.dtype)))
 
 
 def without_identities(

@@ -8,11 +8,10 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.body import Body, named_index
-from adjoint.codegen.clearing import clear
+from adjoint.codegen.clearing import clear, is_zeros
 from adjoint.codegen.control import work
 from adjoint.codegen.elements import I64, cast
 from adjoint.codegen.folds import folding, plus, scan_loops
-from adjoint.codegen.identities import is_zeros
 from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
