@@ -8,10 +8,11 @@ import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.body import Body, named_index
+from adjoint.codegen.clearing import clear, is_zeros
 from adjoint.codegen.control import work
-from adjoint.codegen.elements import I1, I8, I64, cast
+from adjoint.codegen.elements import I64, cast
 from adjoint.codegen.folds import folding, plus, scan_loops
-from adjoint.codegen.loopnest import POINTER, View, contiguous_strides, nest
+from adjoint.codegen.loopnest import View, contiguous_strides, nest
 from adjoint.codegen.patterns import (
     REDUCTIONS,
     SCANS,
@@ -191,7 +192,10 @@ def write_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None
             start = stop
         return
     x, value, *arrays = op.inputs
-    _copy(builder, target, x, before, fault)
+    if is_zeros(x):
+        clear(builder, target.pointer, op.size * op.dtype.itemsize)
+    else:
+        _copy(builder, target, x, before, fault)
     template = op.params["template"]
     if HOLE in template:
         _scatter(builder, op, target, value, tuple(arrays), before, fault)
@@ -202,11 +206,7 @@ def write_loops(builder: Any, op: Op, views: dict[Op, View], fault: Any) -> None
 
 def _diagonal(builder: Any, op: Op, target: View, views: Any, fault: Any) -> None:
     """Zeros, and then the elements at which indices of one name are equal."""
-    kinds = (POINTER, I64)
-    signature = ir.FunctionType(ir.VoidType(), [POINTER, I8, I64, I1])
-    clear = builder.module.declare_intrinsic("llvm.memset", kinds, signature)
-    count = ir.Constant(I64, op.size * op.dtype.itemsize)
-    builder.call(clear, [target.pointer, ir.Constant(I8, 0), count, ir.Constant(I1, 0)])
+    clear(builder, target.pointer, op.size * op.dtype.itemsize)
     body = Body(builder, views, fault=fault)
     _, result = terms_of(op)
     extents = op_extents(op)

@@ -6,6 +6,7 @@ that fill the holes, so that index arrays are operands like any other.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -141,7 +142,9 @@ class GetItem(Primitive):
         return ArrayType(shape, types[0].dtype)
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
-        zeros = np.zeros(operands[0].shape, ct.dtype)
+        # Nobody can ever write to what lies in a `bytes` object: compiled code need not read it.
+        shape = operands[0].shape
+        zeros = np.ndarray(shape, ct.dtype, bytes(math.prod(shape) * ct.dtype.itemsize))
         return SCATTER_ADD(zeros, ct, *operands[1:], **params)
 
     def selective(self, **params: Any) -> bool:
