@@ -25,6 +25,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
         ad.scan(lambda h, z: (h * z * np.sum(VECTOR * z), h), np.sum(x), x)[0] ** 2
     ),
     "choice": lambda x: np.sum(np.where(x + 1.5 > VECTOR, x**3, VECTOR * x**2)),
+    "array like": lambda x: np.sum(np.array(VECTOR, like=x) * x**3),
+    "array of arrays": lambda x: np.sum(np.array([VECTOR, x], like=x) ** 3 * x),
+    "filled like": lambda x: np.sum(np.full_like(x, VECTOR) * x**3),
     "index": lambda x: np.sum(x[VECTOR.astype(int) % 4] ** 2) + VECTOR @ x,
 }
 TRANSFORMS: dict[str, Callable[[Any], Any]] = {

@@ -19,6 +19,7 @@ from adjoint.errors import (
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import VARIABLE, as_tracer, constant, variable
 from adjoint.graph.containers import unflatten
+from adjoint.graph.frozen import frozen
 from adjoint.graph.ir import NO_PARAMS, Node
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer, wrap
@@ -147,8 +148,8 @@ def _basis(node: Node, unit: complex = 1.0) -> Any:
     eye = np.eye(type_.size, dtype=type_.dtype)
     if unit != 1.0:
         eye = eye * unit
-    eye.flags.writeable = False  # compiled code may rely on its being an identity
-    return eye.reshape((type_.size, *type_.shape))
+    # Compiled code may rely on its being an identity.
+    return frozen(eye).reshape((type_.size, *type_.shape))
 
 
 def _forward_blocks(

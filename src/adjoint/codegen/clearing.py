@@ -31,13 +31,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 
 from adjoint.codegen.elements import I1, I8, I64
 from adjoint.codegen.loopnest import POINTER
 from adjoint.codegen.program import Op
 from adjoint.codegen.vector_math.definitions import FULL_WIDTH, Definition
+from adjoint.graph.frozen import frozen_bytes
 
 READ_FROM = 1 << 16
 """Bytes from which on memory is read before it is cleared: what is in the first level cache is
@@ -161,9 +161,6 @@ def clear(builder: Any, pointer: Any, count: int) -> None:
 
 
 def is_zeros(op: Op) -> bool:
-    """Whether an operation is an array all of whose bits are zero and will always be: it lies in a
-    `bytes` object.  The owner of any other array can write to it, or make it writeable again."""
-    holder = op.value if op.kind == "array" else None
-    while isinstance(holder, np.ndarray):
-        holder = holder.base
-    return type(holder) is bytes and holder.count(0) == len(holder)
+    """Whether an operation is an array all of whose bits are zero and will always be."""
+    held = frozen_bytes(op.value) if op.kind == "array" else None
+    return held is not None and held.count(0) == len(held)

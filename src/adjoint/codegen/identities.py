@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adjoint.graph.frozen import frozen_bytes
 from adjoint.primitives.contraction import parse
 
 if TYPE_CHECKING:
@@ -22,12 +23,9 @@ def is_identity(op: Op) -> bool:
     if op.kind != "array" or len(op.shape) != 2 or op.shape[0] != op.shape[1] or not op.shape[0]:
         return False
     value: Any = op.value
-    holder = value
-    while isinstance(holder, np.ndarray):
-        if holder.flags.writeable:
-            return False
-        holder = holder.base
-    return holder is None and bool(np.array_equal(value, np.eye(op.shape[0], dtype=value.dtype)))
+    if frozen_bytes(value) is None:
+        return False
+    return bool(np.array_equal(value, np.eye(op.shape[0], dtype=value.dtype)))
 
 
 def without_identities(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import adopt, constant, index_of
+from adjoint.graph.binding import adopt, constant, index_of, lifted
 from adjoint.graph.registry import FUNCTIONS, implements
 from adjoint.graph.tracer import TracedArray, Tracer
 from adjoint.primitives.selection import convert
@@ -66,7 +66,7 @@ def full_like(
 ) -> Any:  # fmt: skip
     """``np.full_like``; the value may be traced."""
     extent, kind = _like(a, dtype, shape)
-    value = convert(adopt(fill_value), kind)
+    value = convert(lifted(adopt(fill_value)), kind)
     return (
         np.broadcast_to(value, extent).copy()
         if isinstance(value, Tracer)
@@ -100,7 +100,7 @@ def empty(shape: Any, dtype: Any = None, order: str = "C", **kwargs: Any) -> Any
 @implements(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **kwargs: Any) -> Any:
     """``np.full(shape, value, like=x)``."""
-    value = adopt(fill_value)
+    value = lifted(adopt(fill_value))
     if not isinstance(value, Tracer):
         return buffer(np.full(shape_tuple(shape), value, dtype))
     value = value if dtype is None else convert(value, dtype)
@@ -109,12 +109,19 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **kwa
 
 @implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
 def array_like(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """``np.array(a, like=x)``: stacks traced values at any depth."""
-    value = adopt(a)
+    """``np.array(a, like=x)``: stacks traced values at any depth, and arrays from outside, which
+    calls that are recorded read anew."""
+    value = lifted(adopt(_lifted_parts(a)))
     if not isinstance(value, Tracer):
         return buffer(np.array(value, dtype))
     value = value if dtype is None else convert(value, dtype)
     return TracedArray(value.node)
+
+
+def _lifted_parts(a: Any) -> Any:
+    if isinstance(a, list | tuple):
+        return [_lifted_parts(part) for part in a]
+    return lifted(a)
 
 
 @implements(np.copy)

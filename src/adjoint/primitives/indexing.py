@@ -6,7 +6,6 @@ that fill the holes, so that index arrays are operands like any other.
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import adopt, bind, index_of, value_or_raise
+from adjoint.graph.frozen import frozen_zeros
 from adjoint.graph.primitive import Primitive
 from adjoint.graph.registry import implements, register
 from adjoint.graph.tracer import TracedArray, Tracer, assign
@@ -142,9 +142,7 @@ class GetItem(Primitive):
         return ArrayType(shape, types[0].dtype)
 
     def transpose(self, ct: Any, operands: tuple[Any, ...], position: int, **params: Any) -> Any:
-        # Nobody can ever write to what lies in a `bytes` object: compiled code need not read it.
-        shape = operands[0].shape
-        zeros = np.ndarray(shape, ct.dtype, bytes(math.prod(shape) * ct.dtype.itemsize))
+        zeros = frozen_zeros(operands[0].shape, ct.dtype)  # compiled code need not read them
         return SCATTER_ADD(zeros, ct, *operands[1:], **params)
 
     def selective(self, **params: Any) -> bool:
