@@ -71,6 +71,7 @@ def measured(row: Row) -> tuple[float, float, Graph, Simplified]:
         with scope:
             outputs = Outputs(row.derivative(*unflatten(structure, data)), "compile(f)")
             graph = Graph(scope, [d.node for d in data], outputs.nodes)
+            assert graph.captured is not None  # its nodes in order, which every use of it needs
             between = time.thread_time()
             found = simplify_graph(graph)
             end = time.thread_time()

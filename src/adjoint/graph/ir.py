@@ -118,26 +118,32 @@ class Graph:
     """A function as a graph: inputs, outputs, and the nodes between them in topological order.
 
     ``captured`` are the nodes used inside that do not depend on the inputs' scope: constants and
-    values of enclosing transforms.
+    values of enclosing transforms.  Both are found when they are asked for.
     """
 
-    __slots__ = ("__weakref__", "captured", "inputs", "nodes", "outputs", "scope")
+    __slots__ = ("__weakref__", "_captured", "_nodes", "inputs", "outputs", "scope")
 
     def __init__(self, scope: Scope, inputs: Sequence[Node], outputs: Sequence[Node]) -> None:
         self.scope = scope
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
-        own = set(inputs)
-        self.nodes = tuple(n for n in reachable(outputs, scope) if n not in own)
-        captured: dict[Node, None] = {}
-        for node in self.nodes:
-            for parent in node.inputs:
-                if scope not in parent.scopes.members:
-                    captured[parent] = None
-        for node in outputs:
-            if scope not in node.scopes.members:
-                captured[node] = None
-        self.captured = tuple(captured)
+        self._nodes: tuple[Node, ...] | None = None
+        self._captured: tuple[Node, ...] | None = None
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        if self._nodes is None:
+            own = set(self.inputs)
+            self._nodes = tuple([n for n in reachable(self.outputs, self.scope) if n not in own])
+        return self._nodes
+
+    @property
+    def captured(self) -> tuple[Node, ...]:
+        if self._captured is None:
+            used = [parent for node in self.nodes for parent in node.inputs]
+            outside = [n for n in (*used, *self.outputs) if self.scope not in n.scopes.members]
+            self._captured = tuple(dict.fromkeys(outside))
+        return self._captured
 
     def __repr__(self) -> str:
         from adjoint.graph.text import format_graph

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from adjoint.simplify import exact
 from adjoint.simplify.common import Common
-from adjoint.simplify.einstein import add, pointwise, product
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.einstein import add, pointwise, product, times
+from adjoint.simplify.exact import ONE, Coefficient
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -126,11 +126,12 @@ def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
 
 def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
+    present: dict[Expr, Coefficient] = {}
     for t, view in zip(e.terms, views, strict=True):
         for place, (f, labels) in enumerate(view.factors):
             if not isinstance(f, Sum) or labels != view.out or view.has_delta:
                 continue
-            present = {rest: c for c, rest in map(split, e.terms)}
+            present = present or {rest: c for c, rest in map(split, e.terms)}
             pairs = [split(part) for part in f.terms]
             ratios = {exact.divide(present[rest], c) for c, rest in pairs if rest in present}
             if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):
@@ -138,9 +139,7 @@ def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] |
             (ratio,) = ratios
             left = [pair for k, pair in enumerate(view.factors) if k != place]
             other = product(view.coefficient, left, view.out, view.sizes)
-            inner = add([number(ratio, e.shape), other])
-            sizes = dict(enumerate(e.shape))
-            whole = product(ONE, [(f, tuple(sizes)), (inner, tuple(sizes))], tuple(sizes), sizes)
+            whole = times(f, add([number(ratio, e.shape), other]))
             parts = {rest for _, rest in pairs}
             gone = [u for u in e.terms if u is t or split(u)[1] in parts]
             return [_Occurrence(u, as_term(u), 0) for u in gone], whole

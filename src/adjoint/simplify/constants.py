@@ -23,6 +23,8 @@ is made up if there is none."""
 
 def constant(node: Node, name_of: Namer) -> Expr:
     """A value from outside: a number, an identity, a uniform array, or an array with a name."""
+    if isinstance(node.value, float | int):  # np.float64 among them
+        return number(exact(node.value))
     value = np.asarray(node.value)
     if value.dtype.kind == "O":
         return symbol("?", value.shape, node)

@@ -11,7 +11,7 @@ from adjoint.graph.binding import PROJECTION, VARIABLE
 from adjoint.graph.ir import Node
 from adjoint.primitives.contraction import parse
 from adjoint.simplify.contraction_order import pairwise
-from adjoint.simplify.expression import Apply, Expr, Sum, Symbol, Term, walk
+from adjoint.simplify.expression import Apply, Expr, Sum, Symbol, Term, below
 
 CUBIC = {"inv": 2.0, "solve": 0.67, "det": 0.67, "slogdet": 0.67, "cofactor": 22.0,
          "cholesky": 0.33, "eigh": 9.0, "svd": 22.0}  # fmt: skip
@@ -87,7 +87,7 @@ def _einsum_flops(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> float
 
 def cost_of(roots: Iterable[Expr]) -> Cost:
     """The cost of expressions, each common part counted once."""
-    return cost_of_parts(walk(roots))
+    return cost_of_parts(below(roots))
 
 
 def cost_of_parts(parts: Iterable[Expr]) -> Cost:
@@ -102,14 +102,17 @@ def cost_of_parts(parts: Iterable[Expr]) -> Cost:
 
 def _expression_cost(e: Expr) -> tuple[float, float]:
     """Operations, and bytes written, for an expression, those for its operands not counted."""
-    if isinstance(e, Term):
-        return pairwise(e)[1:]
-    if isinstance(e, Symbol):
+    if type(e) is Symbol:
         return 0.0, 0.0
     size = math.prod(e.shape)
+    if type(e) is Term:
+        if any(labels != e.out for _, labels in e.factors) or e.has_delta:
+            return pairwise(e)[1:]
+        products = max(len(e.factors) - 1, 0)
+        return float(size * products), 8.0 * size * max(products, 1)
     flops = float(size)
-    if isinstance(e, Sum):
+    if type(e) is Sum:
         flops *= len(e.terms) - 1
-    elif isinstance(e, Apply) and e.name in CUBIC:
+    elif type(e) is Apply and e.name in CUBIC:
         flops = CUBIC[e.name] * e.args[0].shape[-1] ** 3
     return flops, 8.0 * size

@@ -248,7 +248,7 @@ def raw_term(
     if found is None:
         found = Term()
         found.coefficient, found.factors, found.out, found.sizes = coefficient, factors, out, sizes
-        found.has_delta = len(set(out)) < len(out)
+        found.has_delta = len(out) > 1 and len(set(out)) < len(out)
         found.core = found.rest = None
         _intern(found, key, shape)
     return found
@@ -262,7 +262,9 @@ def raw_sum(terms: Iterable[Expr]) -> Sum:
     if found is None:
         found = Sum()
         found.terms = terms
-        found.has_delta = any(isinstance(t, Term) and t.has_delta for t in terms)
+        found.has_delta = bool(terms[0].shape) and any(
+            type(t) is Term and t.has_delta for t in terms
+        )
         found.content = found.core = None
         _intern(found, key, terms[0].shape)
     return found
@@ -298,7 +300,7 @@ def _known_negative(e: Expr) -> Expr | None:
 
 def as_term(e: Expr) -> Term:
     """An expression as a term of one factor."""
-    if isinstance(e, Term):
+    if type(e) is Term:
         return e
     labels = tuple(range(len(e.shape)))
     return raw_term(ONE, ((e, labels),), labels, dict(enumerate(e.shape)))
@@ -312,14 +314,14 @@ def number(value: Coefficient, shape: tuple[int, ...] = ()) -> Term:
 
 def number_of(e: Expr) -> Coefficient | None:
     """The number that an expression is in all its elements, else None."""
-    if isinstance(e, Term) and not e.factors and not e.has_delta:
+    if type(e) is Term and not e.factors and not e.has_delta:
         return e.coefficient
     return None
 
 
 def is_number(e: Expr) -> bool:
     """Whether an expression is the same number in all its elements."""
-    return number_of(e) is not None
+    return type(e) is Term and not e.factors and not e.has_delta
 
 
 def is_one(e: Expr) -> bool:
@@ -332,7 +334,7 @@ def coefficient_of(e: Expr) -> Coefficient:
 
 def split(e: Expr) -> tuple[Coefficient, Expr]:
     """The coefficient of an expression, and the rest of it."""
-    if not isinstance(e, Term) or e.coefficient == 1:
+    if type(e) is not Term or e.coefficient == 1:
         return ONE, e
     rest = e.rest
     if rest is None:
@@ -349,9 +351,22 @@ def unwrapped(term: Term) -> Expr:
     return term
 
 
+def below(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
+    """Every expression below the roots, in the order in which they were made, so operands first;
+    what is below those that are known is left out."""
+    seen: set[Expr] = set()
+    stack = list(roots)
+    while stack:
+        e = stack.pop()
+        if e not in seen:
+            seen.add(e)
+            if e not in known:
+                stack += e.children()
+    return sorted(seen, key=attrgetter("serial"))
+
+
 def walk(roots: Iterable[Expr], known: Container[Expr] = ()) -> list[Expr]:
-    """Every expression below the roots, operands first, without recursion; what is below those
-    that are known is left out."""
+    """As `below`, in the order in which one reads them."""
     seen: set[Expr] = set()
     order: list[Expr] = []
     stack: list[Expr | None] = list(roots)

@@ -20,7 +20,7 @@ from adjoint.simplify.cleanup import factored
 from adjoint.simplify.constants import is_array, is_known, origin
 from adjoint.simplify.cost import Cost, cost_of, cost_of_nodes, cost_of_parts
 from adjoint.simplify.emission import OnNodes
-from adjoint.simplify.expression import Expr, Sum, is_number, symbol, walk
+from adjoint.simplify.expression import Expr, Sum, below, is_number, symbol
 from adjoint.simplify.reading import ROWS, read_all
 from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import with_children
@@ -97,9 +97,11 @@ def _again(found: Mapping[Node, Expr]) -> Find:
     its value is known, so that only what is simplified is computed."""
     first: dict[Expr, Node] = {}
     for node, e in found.items():
-        several = node.primitive.multiple_results or node.primitive is PROJECTION
-        if node.inputs and not several and node.primitive is not VARIABLE:
-            first.setdefault(e, node)
+        primitive = node.primitive
+        if not node.inputs or primitive is VARIABLE or primitive is PROJECTION:
+            continue
+        if e not in first and not primitive.multiple_results:
+            first[e] = node
 
     def find(e: Expr, done: Mapping[Expr, Any]) -> Any:
         node = first.get(e)
@@ -107,7 +109,8 @@ def _again(found: Mapping[Node, Expr]) -> Find:
             return None
         inputs, scopes = [], NO_SCOPES
         for n in node.inputs:
-            made = None if is_number(found[n]) else done.get(found[n])
+            operand = found[n]
+            made = None if is_number(operand) else done.get(operand)
             if made is not None:
                 if not _fits(made, n):
                     return None
@@ -128,7 +131,7 @@ def _again(found: Mapping[Node, Expr]) -> Find:
 
 def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
     """The expressions, with common factors taken out if that costs less, and what they cost."""
-    parts = walk(results)
+    parts = below(results)
     plain = results, cost_of_parts(parts)
     changed: dict[Expr, Expr] = {}
     for e in parts:

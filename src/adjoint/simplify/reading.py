@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 
@@ -88,14 +89,22 @@ def read_all(
 ) -> dict[Node, Expr]:
     """As `read`, for all nodes that the outputs need, in their order."""
     found: dict[Node, Expr] = dict(known)
+    floats = set(filter(_is_float_array, found))
     for node in _ordered(outputs, found):
         inputs = node.inputs
+        if _is_float_array(node):
+            floats.add(node)
         if not inputs:
             found[node] = constant(node, name_of)
-        elif node.primitive is VARIABLE:
+            continue
+        if node.primitive is VARIABLE:
             found[node] = found[inputs[0]]
+            continue
+        args = tuple([found[n] for n in inputs])
+        if node in floats and floats.issuperset(inputs):
+            found[node] = _read_floats(node, args, rows)
         else:
-            found[node] = _read_node(node, tuple([found[n] for n in inputs]), rows)
+            found[node] = _read_mixed(node, args, rows)
     return found
 
 
@@ -107,13 +116,11 @@ def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
         if node not in seen and node not in known:
             seen.add(node)
             stack.extend(node.inputs)
-    return sorted(seen, key=lambda n: n.serial)
+    return sorted(seen, key=attrgetter("serial"))
 
 
-def _read_node(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+def _read_floats(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
     primitive = node.primitive
-    if not all(map(_is_float_array, (node, *node.inputs))):
-        return _read_mixed(node, args, rows)
     reader = rows.get(primitive.name)
     result = None if reader is None else reader(args, node)
     if result is not None:
@@ -229,6 +236,8 @@ def _same(args: tuple[Expr, ...], node: Node) -> Expr | None:
 @reads("multiply")
 def _multiply(args: tuple[Expr, ...], node: Node) -> Expr:
     shape = node.type.shape
+    if args[0].shape == args[1].shape:
+        return times(*args)
     for c, e in (args, args[::-1]):
         value = number_of(c)
         if value is not None:

@@ -24,11 +24,11 @@ from adjoint.simplify.expression import (
     Sum,
     Symbol,
     Term,
+    below,
     coefficient_of,
     is_number,
     number_of,
     split,
-    walk,
 )
 
 REPEATED_PRODUCTS = 4
@@ -118,7 +118,7 @@ def evaluate(
     [[6, 12]]
     """
     done: dict[Expr, Any] = dict(values)
-    for e in walk(roots, values):
+    for e in below(roots, values):
         if e not in done:
             known = find(e, done)
             done[e] = _value(e, done, on) if known is None else known
