@@ -75,8 +75,9 @@ def _best_group(
     )
     for t, view in zip(e.terms, views, strict=True):
         seen = set()
+        simple = not view.has_delta and len(view.sizes) == len(view.out)
         for place, (f, labels) in enumerate(view.factors):
-            key = f, _signature(view, labels)
+            key = f, labels if simple else _signature(view, labels)
             if key not in seen and (not polynomial or worth_taking_out(f)):
                 seen.add(key)
                 groups.setdefault(key, []).append(_Occurrence(t, view, place))
@@ -133,8 +134,10 @@ def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] |
                 continue
             present = present or {rest: c for c, rest in map(split, e.terms)}
             pairs = [split(part) for part in f.terms]
-            ratios = {exact.divide(present[rest], c) for c, rest in pairs if rest in present}
-            if len(ratios) != 1 or any(rest not in present or rest is t for _, rest in pairs):
+            if any(rest not in present or rest is t for _, rest in pairs):
+                continue
+            ratios = {exact.divide(present[rest], c) for c, rest in pairs}
+            if len(ratios) != 1:
                 continue
             (ratio,) = ratios
             left = [pair for k, pair in enumerate(view.factors) if k != place]

@@ -19,14 +19,15 @@ Shape = tuple[tuple[int, ...], ...]
 def pairwise(e: Term) -> tuple[tuple[Pair, ...], float, float]:
     """The pairs of factors to multiply, one after the other, each product put at the end of the
     list; and the floating-point operations and bytes written that this takes."""
-    terms = tuple(labels for _, labels in e.factors)
-    return _cheapest(terms, e.out, tuple(e.sizes.items()))
+    terms = tuple([labels for _, labels in e.factors])
+    return cheapest_order(terms, e.out, tuple(e.sizes.items()))
 
 
 @lru_cache(maxsize=4096)
-def _cheapest(
+def cheapest_order(
     terms: Shape, out: tuple[int, ...], sizes: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[Pair, ...], float, float]:
+    """As `pairwise`, of the indices of the factors, those of the result, and their lengths."""
     extent = dict(sizes)
     if len(terms) < 2:
         read = math.prod(extent[i] for i in set(terms[0])) if terms else 0

@@ -242,10 +242,18 @@ def _content_of(e: Sum) -> tuple[Coefficient, Expr]:
     return content, rest
 
 
+_MEETING = (Power, Apply)
+"""Factors that may be powers of others, or exponentials."""
+
+
 def _merge_powers(
     coefficient: Coefficient, factors: list[Factor]
 ) -> tuple[Coefficient, list[Factor]]:
     """x^a · x^b = x^(a+b), for factors with the same indices."""
+    if len(factors) == 2:
+        (a, _), (b, _) = factors
+        if a is not b and type(a) not in _MEETING and type(b) not in _MEETING:
+            return coefficient, factors
     bases = {e.base if type(e) is Power else e for e, _ in factors}
     exponentials = [e for e in bases if type(e) is Apply and e.name == "exp"]
     if len(bases) == len(factors) and len(exponentials) < 2:
@@ -362,7 +370,7 @@ def _collect(c: Coefficient, e: Expr, found: dict[Any, tuple[Coefficient, Expr]]
 def _with_coefficient(c: Coefficient, e: Expr) -> Expr:
     """An expression with this coefficient in place of its own."""
     if type(e) is not Term:
-        return scale(c, e)
+        return e if c == 1 else scale(c, e)
     if e.coefficient == c and type(e.coefficient) is type(c):
         return e
     return unwrapped(raw_term(c, e.factors, e.out, e.sizes))
@@ -442,8 +450,9 @@ def elementwise(primitive: Any, arg: Expr) -> Expr:
 
 def times(a: Expr, b: Expr) -> Expr:
     """The elementwise product of expressions of one shape."""
-    for c, e in ((number_of(a), b), (number_of(b), a)):
-        if c is not None:
-            return scale(c, e)
+    if type(a) is Term or type(b) is Term:
+        for c, e in ((number_of(a), b), (number_of(b), a)):
+            if c is not None:
+                return scale(c, e)
     labels = tuple(range(len(a.shape)))
     return pointwise(ONE, [(a, labels), (b, labels)], a.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,16 +66,12 @@ class OnNodes:
         return as_tracer(operator.pow(wrap(a), wrap(b))).node
 
     def contract(self, subscripts: str, operands: list[Node], sizes: Sizes) -> Node:
-        if RECOGNISERS or not any(n.scopes.members for n in operands):
+        if RECOGNISERS:
             return as_tracer(contract(subscripts, *map(wrap, operands), sizes=sizes)).node
-        terms, result = parse(subscripts)
-        extents = dict(sizes)
-        for term, n in zip(terms, operands, strict=True):
-            extents |= zip(term, n.type.shape, strict=True)
         params: dict[str, Any] = {"subscripts": subscripts}
         if sizes:
             params["sizes"] = sizes
-        shape = tuple([extents[i] for i in result])
+        shape = _shape(subscripts, tuple([n.type.shape for n in operands]), sizes)
         return self._node(PRIMITIVES["einsum"], tuple(operands), shape, params)
 
     def apply(self, e: Apply, args: list[Any]) -> Any:
@@ -104,6 +101,16 @@ class OnNodes:
         else:
             type_ = ArrayType(shape, dtype)
         return Node(primitive, inputs, params, None, scopes, inputs[0].site, type_)
+
+
+@lru_cache(maxsize=1024)
+def _shape(subscripts: str, shapes: tuple[Labels, ...], sizes: Sizes) -> Labels:
+    """The shape of a contraction."""
+    terms, result = parse(subscripts)
+    extents = dict(sizes)
+    for term, shape in zip(terms, shapes, strict=True):
+        extents |= zip(term, shape, strict=True)
+    return tuple([extents[i] for i in result])
 
 
 def _common(inputs: Sequence[Node]) -> np.dtype[Any] | None:

@@ -15,7 +15,7 @@ that common subexpressions are found by building them, and comparing is ``is``.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
@@ -270,7 +270,10 @@ def raw_sum(terms: Iterable[Expr]) -> Sum:
     return found
 
 
-def _sum_key(terms: Iterable[Expr]) -> Key:
+def _sum_key(terms: Sequence[Expr]) -> Key:
+    if len(terms) == 2:
+        a, b = terms
+        return (Sum, a, b) if a.serial < b.serial else (Sum, b, a)
     return (Sum, *sorted(terms, key=attrgetter("serial")))
 
 

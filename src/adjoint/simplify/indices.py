@@ -41,6 +41,8 @@ def aligned(e: Expr, shape: tuple[int, ...], sizes: dict[int, int]) -> Factor:
 
 def spread_over(e: Expr, axes: Sequence[int], shape: tuple[int, ...]) -> Expr:
     """An expression on some axes of a shape, the same along the others."""
+    if e.shape == shape and tuple(axes) == tuple(range(len(shape))):
+        return e
     return pointwise(ONE, [(e, tuple(axes))], shape)
 
 

@@ -217,8 +217,10 @@ def _numbered(subscripts: str) -> tuple[tuple[Labels, ...], Labels, dict[str, in
 
 @reads("add", "subtract")
 def _sum(args: tuple[Expr, ...], node: Node) -> Expr:
-    a, b = [spread(e, node.type.shape) for e in args]
-    return linear_combination([(ONE, a), (ONE if node.primitive.name == "add" else MINUS, b)])
+    a, b = args
+    if a.shape != b.shape:
+        a, b = spread(a, node.type.shape), spread(b, node.type.shape)
+    return linear_combination(((ONE, a), (ONE if node.primitive.name == "add" else MINUS, b)))
 
 
 @reads("negative")

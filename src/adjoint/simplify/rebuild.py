@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.contraction import LETTERS, Sizes, contract
-from adjoint.simplify.contraction_order import pairwise
+from adjoint.simplify.contraction_order import cheapest_order
 from adjoint.simplify.exact import HALF, Coefficient, is_exact, plain
 from adjoint.simplify.expression import (
     Apply,
@@ -206,28 +207,39 @@ def _smallest(e: Term) -> int | None:
 
 def _contraction(e: Term, values: list[Any], on: Operations) -> Any:
     """Pairs in the cheapest order; deltas and broadcasts in the last step."""
-    terms: list[Labels] = [labels for _, labels in e.factors]
+    terms: tuple[Labels, ...] = tuple([labels for _, labels in e.factors])
     if not terms:
-        terms, values = [()], [on.number(1.0, ())]
-    names = _names(e)
-    for i, j in pairwise(e)[0]:
+        terms, values = ((),), [on.number(1.0, ())]
+    pairs, spec, sizes = _plan(terms, e.out, tuple(e.sizes.items()))
+    for i, j, pair in pairs:
+        value = on.contract(pair, [values[i], values[j]], ())
+        values = [v for k, v in enumerate(values) if k not in (i, j)] + [value]
+    return values[0] if spec is None else on.contract(spec, values, sizes)
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    terms: tuple[Labels, ...], out: Labels, extents: tuple[tuple[int, int], ...]
+) -> tuple[tuple[tuple[int, int, str], ...], str | None, Sizes]:
+    """The pairs of operands to multiply, with subscripts, each product put at the end of the list;
+    and the last step, if there is anything left to do."""
+    letters = {i: LETTERS[k] for k, (i, _) in enumerate(extents)}
+
+    def named(labels: Labels) -> str:
+        return "".join([letters[i] for i in labels])
+
+    pairs: list[tuple[int, int, str]] = []
+    for i, j in cheapest_order(terms, out, extents)[0]:
         rest = [t for k, t in enumerate(terms) if k not in (i, j)]
+        if not rest:
+            break
         a, b = terms[i], terms[j]
-        if rest:
-            needed = set(e.out).union(*rest)
-            result = tuple(k for k in dict.fromkeys((*a, *b)) if k in needed)
-            spec = f"{names(a)},{names(b)}->{names(result)}"
-            value = on.contract(spec, [values[i], values[j]], ())
-            values = [v for k, v in enumerate(values) if k not in (i, j)] + [value]
-            terms = [*rest, result]
+        needed = set(out).union(*rest)
+        result = tuple([k for k in dict.fromkeys((*a, *b)) if k in needed])
+        pairs.append((i, j, f"{named(a)},{named(b)}->{named(result)}"))
+        terms = (*rest, result)
     present = {i for t in terms for i in t}
-    sizes = tuple(sorted((names((i,)), e.sizes[i]) for i in set(e.out) - present))
-    spec = ",".join(map(names, terms)) + "->" + names(e.out)
-    if len(terms) == 1 and terms[0] == e.out and not sizes and not e.has_delta:
-        return values[0]
-    return on.contract(spec, values, sizes)
-
-
-def _names(e: Term) -> Callable[[Labels], str]:
-    letters = {i: LETTERS[k] for k, i in enumerate(e.sizes)}
-    return lambda labels: "".join(letters[i] for i in labels)
+    sizes = tuple(sorted([(letters[i], n) for i, n in extents if i in out and i not in present]))
+    if terms == (out,) and not sizes and len(set(out)) == len(out):
+        return tuple(pairs), None, ()
+    return tuple(pairs), ",".join(map(named, terms)) + "->" + named(out), sizes

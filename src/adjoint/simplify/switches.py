@@ -14,6 +14,7 @@ import numpy as np
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.simplify.cleanup import factored
+from adjoint.simplify.delta import Renaming
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
@@ -143,7 +144,7 @@ def _factors(value: Expr, shape: tuple[int, ...]) -> Term:
     """An expression, broadcast, as one product, the common factors of its sums taken out."""
     core, kept = core_in(value, shape)
     view = as_term(core)
-    parts = [(factored(f), labels) for f, labels in view.factors]
+    parts = [(factored(f) if type(f) is Sum else f, ls) for f, ls in view.factors]
     if any(new is not f for (new, _), (f, _) in zip(parts, view.factors, strict=True)):
         core = product(view.coefficient, parts, view.out, view.sizes)
     return as_term(spread_over(core, kept, shape))
@@ -155,18 +156,22 @@ def _split(view: Term, own: Sequence[int], finite: bool) -> tuple[list[Factor], 
 
     Factors that share a summed index go together.
     """
-    groups: list[tuple[set[int], list[Factor]]] = []
-    for factor in view.factors:
-        summed = {i for i in factor[1] if i not in view.out}
-        joined = [g for g in groups if g[0] & summed]
-        groups = [g for g in groups if not g[0] & summed]
-        members = [f for g in joined for f in g[1]]
-        groups.append((summed.union(*(g[0] for g in joined)), [*members, factor]))
+    out, same = set(view.out), Renaming()
+    summed = [[i for i in labels if i not in out] for _, labels in view.factors]
+    for indices in summed:
+        for i in indices[1:]:
+            same.unify(indices[0], i)
+    groups: dict[tuple[str, int], list[Factor]] = {}
+    for k, (factor, indices) in enumerate(zip(view.factors, summed, strict=True)):
+        key = ("sum", same(indices[0])) if indices else ("factor", k)
+        groups.setdefault(key, []).append(factor)
+    loose = out.difference(own)
     inside: list[Factor] = []
     outside: list[Factor] = []
-    for _, members in groups:
-        free = {i for _, labels in members for i in labels if i in view.out}
-        leaves = bool(free - set(own)) and (not finite or all(stays_finite(f) for f, _ in members))
+    for members in groups.values():
+        leaves = any(not loose.isdisjoint(labels) for _, labels in members) and (
+            not finite or all(stays_finite(f) for f, _ in members)
+        )
         (outside if leaves else inside).extend(members)
     return inside, outside
 
