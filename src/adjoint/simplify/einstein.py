@@ -100,34 +100,41 @@ def _of_atoms(
 def pointwise(coefficient: Coefficient, factors: Sequence[Factor], shape: Labels) -> Expr:
     """coefficient · Π factors, elementwise: the labels of a factor are different axes of ``shape``.
 
-    As `product` makes it, which is asked where a factor has sums or deltas of its own.  Most
-    products are such, and with nothing summed no index has to be renamed or told apart.
+    As `product` makes it, which is asked where a factor has deltas of its own.  Most products are
+    such; no index of the result has to be renamed, and with nothing summed none to be told apart.
     """
     out = tuple(range(len(shape)))
     flat: list[Factor] = []
-    whole = coefficient
+    whole, sizes = coefficient, dict(enumerate(shape))
     for e, labels in factors:
         if type(e) is Sum:
             content, e, labels = _as_factor(e, labels)
             if content != 1:
                 whole = exact.multiply(whole, content)
         if type(e) is Term:
-            if len(e.sizes) != len(e.out) or e.has_delta or len(e.factors) > MOST_FACTORS:
+            if e.has_delta or len(e.factors) > MOST_FACTORS:
                 break
             if e.coefficient != 1:
                 whole = exact.multiply(whole, e.coefficient)
-            if labels == e.out:
+            # Such a term has indices 0, 1, 2 …: first those of its result, then those summed.
+            if labels == e.out and len(sizes) == len(out):
                 flat += e.factors
-            else:  # the result of such a term has indices 0, 1, 2 …
+                if len(e.sizes) > len(labels):
+                    sizes |= {i: n for i, n in e.sizes.items() if i >= len(labels)}
+            else:
+                for i, n in e.sizes.items():
+                    if i >= len(e.out):
+                        labels += (len(sizes),)
+                        sizes[len(sizes)] = n
                 flat += [(f, tuple([labels[i] for i in ls])) for f, ls in e.factors]
         else:
             flat.append((e, labels))
     else:
+        if len(sizes) > len(out):
+            return _of_atoms(whole, flat, out, sizes, Renaming())
         if len(flat) > 1:
             whole, flat = _merge_powers(whole, flat)
-        if whole == 0:
-            return number(ZERO, shape)
-        return in_order(whole, flat, out, dict(enumerate(shape)))
+        return number(ZERO, shape) if whole == 0 else in_order(whole, flat, out, sizes)
     return product(coefficient, factors, out, dict(enumerate(shape)))
 
 

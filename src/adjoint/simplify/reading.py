@@ -90,18 +90,24 @@ def read_all(
     """As `read`, for all nodes that the outputs need, in their order."""
     found: dict[Node, Expr] = dict(known)
     floats = set(filter(_is_float_array, found))
+    numbers: set[Node] = set()
     for node in _ordered(outputs, found):
         inputs = node.inputs
         if _is_float_array(node):
             floats.add(node)
         if not inputs:
             found[node] = constant(node, name_of)
+            if type(node.value) is int:
+                numbers.add(node)
             continue
         if node.primitive is VARIABLE:
             found[node] = found[inputs[0]]
             continue
         args = tuple([found[n] for n in inputs])
-        if node in floats and floats.issuperset(inputs):
+        if node in floats and (
+            floats.issuperset(inputs)
+            or (node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers))
+        ):
             found[node] = _read_floats(node, args, rows)
         else:
             found[node] = _read_mixed(node, args, rows)
@@ -153,6 +159,10 @@ def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) 
         pairs = zip(node.inputs, args, strict=True)
         args = tuple(_typed(n) if _is_whole(n) and is_number(e) else e for n, e in pairs)
     return raw_apply(node.primitive, args, node.params, shape)
+
+
+_TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
+"""Primitives for which a Python integer among floats is a float."""
 
 
 TRUTH = frozenset((
