@@ -72,6 +72,38 @@ def test_order_twelve_against_mpmath(f: Any, witness: Any, x: float) -> None:
     assert row.error() < 1e-12
 
 
+def dawson(x: Any) -> Any:
+    return mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-(x**2)) * mpmath.erfi(x)
+
+
+def erfcx(x: Any) -> Any:
+    return mpmath.exp(x**2) * mpmath.erfc(x)
+
+
+def scaled_bessel(order: int) -> Any:
+    return lambda x: mpmath.besseli(order, x) * mpmath.exp(-x)
+
+
+SMALL_TERMS: list[Any] = [
+    (np.expm1, mpmath.expm1, -40.0),
+    *((special.dawsn, dawson, x) for x in (0.5, 3.0, 6.0, 10.0, 15.0)),
+    *((special.erfcx, erfcx, x) for x in (0.0, 3.0, 7.0, 10.0, 30.0)),
+    *((special.i0e, scaled_bessel(0), x) for x in (0.1, 3.0, 30.0, 100.0)),
+    *((special.i1e, scaled_bessel(1), x) for x in (0.1, 3.0, 30.0, 100.0)),
+    (lambda x: x**-5, lambda x: x**-5, 1e-3),
+]
+
+
+@pytest.mark.parametrize(("f", "witness", "x"), SMALL_TERMS)
+def test_each_term_has_its_digits_however_small_it_is(f: Any, witness: Any, x: float) -> None:
+    """The recurrences of these functions cancel if they are run upwards."""
+    found = ad.taylor(f, x, 12).coefficients
+    with mpmath.workdps(60):
+        expected = [mpmath.re(c) for c in mpmath.taylor(witness, mpmath.mpf(x), 12)]
+        for k, (got, wanted) in enumerate(zip(found, expected, strict=True)):
+            assert abs(mpmath.mpf(float(got)) - wanted) <= 2e-12 * abs(wanted), (k, got, wanted)
+
+
 @pytest.mark.parametrize(
     ("f", "x", "expected"),
     [
@@ -116,6 +148,20 @@ def test_fractional_powers_at_zero(n: float) -> None:
         assert value == 0.0 if k < n else np.isinf(value), (n, k, found)
     both = ad.derivative(lambda x: x**n, 2)(np.array([0.0, 1.0]))
     assert both[1] == pytest.approx(n * (n - 1))
+
+
+@pytest.mark.parametrize("n", [-1, -2, -3, -6])
+@pytest.mark.parametrize("x", [0.0, -0.0])
+def test_a_pole_has_the_infinities_of_nested_gradients(n: int, x: float) -> None:
+    def f(x: Any) -> Any:
+        return (-2.0) ** 3 * x**n
+
+    nested = f
+    for k in range(1, 5):
+        nested = ad.grad(nested)
+        with np.errstate(all="ignore"):
+            found, expected = float(ad.derivative(f, k)(x)), float(nested(x))
+        assert found == expected and np.isinf(found), (k, found, expected)
 
 
 def test_orders_that_do_not_fit() -> None:
