@@ -39,7 +39,8 @@ def plot_gradient_field(
 ) -> Figure:
     """The contours of f: ℝ² → ℝ, and its gradient as arrows, which cross them at right angles.
 
-    Contours carry the values of f, and darker means larger.  The longest arrow spans one cell of the grid of ``arrows`` × ``arrows``.
+    Contours carry the values of f, and darker means larger.  The longest arrow spans one cell of
+    the grid of ``arrows`` × ``arrows``.
 
     >>> from adjoint.plots import plot_gradient_field
     >>> figure = plot_gradient_field(lambda x: x[0] ** 2 + 4 * x[1] ** 2)
