@@ -104,6 +104,32 @@ def test_each_term_has_its_digits_however_small_it_is(f: Any, witness: Any, x: f
             assert abs(mpmath.mpf(float(got)) - wanted) <= 2e-12 * abs(wanted), (k, got, wanted)
 
 
+def macdonald(order: int, n: int, x: float) -> Any:
+    """dⁿ/dxⁿ of eˣ K_ν(x) by Leibniz' rule and neighbouring orders, in many digits."""
+    with mpmath.workdps(60):
+        k = [mpmath.besselk(0, x), mpmath.besselk(1, x)]
+        for i in range(1, n + 1):
+            k.append(k[i - 1] + 2 * i / mpmath.mpf(x) * k[i])
+        return mpmath.exp(x) * sum(
+            mpmath.binomial(n, j) * mpmath.binomial(j, i) * k[abs(order - j + 2 * i)] / (-2) ** j
+            for j in range(n + 1) for i in range(j + 1)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("x", [1e-7, 1e-3, 0.5, 3.0, 30.0, 100.0])
+def test_scaled_bessel_functions_of_the_second_kind(x: float) -> None:
+    for order, f in enumerate((special.k0e, special.k1e)):
+        for n, term in enumerate(ad.taylor(f, x, 12).coefficients):
+            expected = macdonald(order, n, x) / mpmath.factorial(n)
+            assert abs(float(term) - expected) <= 1e-14 * abs(expected), (order, n)
+
+
+def test_scaled_bessel_functions_at_the_ends_of_their_domain() -> None:
+    slopes = ad.derivative(special.k0e)(np.array([1e-12, 0.0, np.inf, -1.0, 1e8]))
+    np.testing.assert_allclose(slopes[[0, 4]], [-1e12, -((np.pi / 8) ** 0.5) * 1e-12], rtol=1e-7)
+    assert slopes[1] == -np.inf and slopes[2] == 0 and np.isnan(slopes[3])
+
+
 @pytest.mark.parametrize(
     ("f", "x", "expected"),
     [
