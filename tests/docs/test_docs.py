@@ -25,6 +25,38 @@ ROWS = {
 }  # fmt: skip
 GENERATED = {"functions.md"}
 
+WORKED = {
+    "A1": ["2.5", "error/δ", "secants.svg", "convergence.svg"],
+    "A2": ["240.0", "1 - np.tanh(x) ** 2"],
+    "A3": ["16x(2x² + 1)³", "-12.0", "3x²(1 − tanh²(x³))", "sum rule", "product rule",
+           "quotient rule", "chain rule", "power rule"],
+    "A4": ["[1, 1, -2, -6, 24, 120]", "[1.0, 4.0, 6.0, 4.0, 1.0]", "remainder_bound", "taylor.svg"],
+    "B1": ["2(x + 2y³) and 12y²(x + 2y³)", "total"],
+    "B2": ["array([12., 13.])", "(1, 2)"],
+    "B3": ["2 * np.sin(t) * (np.cos(t) - 1)", "array([48., 42.])", "inner dimensions 3 and 2"],
+    "B4": ["steepest_ascent", "-1.0"],
+    "C1": ["\nA\n", "mode=m", "[  1., -12.,   6.]"],
+    "C2": ["row @ velocity"],
+    "C3": ["−2(y − Φθ)ᵀΦ", "−(y − Ax)ᵀA"],
+    "C4": ["J3 · J2 · J1", "1×30"],
+    "D1": ["(4, 2, 3)", "stacked", "flattened"],
+    "D2": ["(2, 2, 3)", "[i,j,k] ↦ δ[i,j] x[k]"],
+    "D3": ["(2, 2, 3, 2)", "δ[i,l] R[k,j] + δ[j,l] R[k,i]"],
+    "D4": ["2 * x + 4 * y, x * y**2", "[ 4., 30.]"],
+    "F1": ["n6[\"f = d + e\"]", "graph.svg"],
+    "F2": ["of_b * np.exp(a) + of_c", "local partials"],
+    "F3": ["2 * x[0] / r**0.5", "100_000"],
+    "F4": ["np.diag(slope)", "(4, 4, 3)", "used by both layers"],
+    "F5": ["360"],
+    "G1": ["[ 0.,  0., -6.]", "(2, 3, 3)"],
+    "G2": ["(2, 2, 2)", "np.isclose(one, other"],
+    "G3": ["ad.hvp(energy, x, v)"],
+    "H1": ["9 + 6 (x - 3) + 9 (y - 1)"],
+    "H2": ["(13.0, array([ 6., 14.]))", "[ 2., 12.]", "(6.0, 1)", "6.25", "along"],
+    "H3": ["[2.0, 3.0, 4.0]", "remainder_bound", "remainder.svg"],
+}  # fmt: skip
+"""What the section of a row shows: the values that check the row, in code, results or pictures."""
+
 
 def script(path: str) -> ModuleType:
     """A script of the documentation, imported without running it."""
@@ -60,6 +92,19 @@ def test_each_row_of_a_chapter_has_examples(chapter: str, rows: int) -> None:
     assert [title.split(".")[0] for title in found] == [f"{letter}{k}" for k in range(1, rows + 1)]
     without = [title for title, body in found.items() if not examples(body)]
     assert not without, f"{chapter} has no example in {without}"
+
+
+@pytest.mark.parametrize("row", WORKED)
+def test_each_row_shows_the_values_that_check_it(row: str) -> None:
+    (chapter,) = (name for name in ROWS if name.startswith(row[0]))
+    found = {title.split(".")[0]: body for title, body in sections(text(f"{chapter}.md")).items()}
+    missing = [part for part in WORKED[row] if part not in found[row]]
+    assert not missing, f"{row} does not show {missing}"
+
+
+def test_every_row_is_listed() -> None:
+    rows = {f"{name[0]}{k}" for name, count in ROWS.items() for k in range(1, count + 1)}
+    assert set(WORKED) == {row for row in rows if not row.startswith("E")}
 
 
 def examples(body: str) -> list[doctest.Example]:

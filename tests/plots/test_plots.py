@@ -68,6 +68,24 @@ def test_tangents_touch_the_curve_with_its_slope() -> None:
     assert len(plots.plot_tangent(np.sin, [0.0, 1.0, 2.0]).axes[0].lines) == 7
 
 
+def test_axes_are_named_and_lines_told_apart() -> None:
+    tangents = plots.plot_tangent(np.sin, [0.0, 1.0, 2.0])
+    for figure in (
+        plots.plot_secants(np.sin, 0.5), tangents, plots.plot_taylor(np.sin, 0.0, [1]),
+    ):  # fmt: skip
+        assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x", "f(x)")
+    named = [line for line in tangents.axes[0].lines if "slope" in str(line.get_label())]
+    assert len({str(line.get_color()) for line in named}) == len(named) == 3
+
+
+def test_contours_carry_values_and_a_path_its_ends() -> None:
+    axes = plots.plot_path(bowl, [[1.0, 1.0], [0.5, 0.2], [0.0, 0.1]]).axes[0]
+    values = [float(text.get_text()) for text in axes.texts]
+    assert values and all(0 <= v <= bowl(np.array([1.25, 1.25])) for v in values)
+    assert legend(axes.figure) == ["start", "after 2 steps"]  # type: ignore[arg-type]
+    assert plots.plot_gradient_field(bowl).axes[0].texts
+
+
 def test_taylor_draws_the_polynomials() -> None:
     figure = plots.plot_taylor(np.sin, 0.0, [1, 3], x_range=(-2, 2))
     xs, ys = drawn(figure, "degree 3")

@@ -26,6 +26,12 @@ SPECIAL: dict[str, tuple[Any, tuple[float, float]]] = {
     "psi": (scipy_special.psi, (0.1, 20.0)),
     "polygamma_1": (lambda x: scipy_special.polygamma(1, x), (0.1, 20.0)),
     "polygamma_4": (lambda x: scipy_special.polygamma(4, x), (0.1, 20.0)),
+    "j0": (scipy_special.j0, (-30.0, 30.0)),
+    "j1": (scipy_special.j1, (-30.0, 30.0)),
+    "i0": (scipy_special.i0, (-6.0, 6.0)),
+    "i1": (scipy_special.i1, (-6.0, 6.0)),
+    "k0": (scipy_special.k0, (0.1, 9.0)),
+    "k1": (scipy_special.k1, (0.1, 9.0)),
     "sinc": (np.sinc, (-4.0, 4.0)),
     "sinc_3": (lambda x: sinc_derivative(3, x), (-4.0, 4.0)),
 }
@@ -73,6 +79,28 @@ def test_a_row_of_a_special_function_encloses_it(name: str) -> None:
     row = special.row_of(name)
     assert row is not None
     assert_encloses(row, function, (domain,))
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "domain"),
+    [("jv", n, (-20.0, 20.0)) for n in (-2.0, 0.0, 1.0, 5.0)]
+    + [("iv", n, (-6.0, 6.0)) for n in (-3.0, 0.0, 1.0, 2.0)]
+    + [("iv", 0.5, (0.1, 6.0)), ("kv", -1.0, (0.1, 9.0)), ("kv", 2.5, (0.1, 9.0))],
+)
+def test_bessel_functions_of_an_order(name: str, order: float, domain: Any) -> None:
+    row, function = special.row_of(name), getattr(scipy_special, name)
+    assert row is not None
+    known = Interval(np.full(1, order), np.full(1, order))
+    assert_encloses(lambda run, x: row(run, known, x), lambda x: function(order, x), (domain,))
+
+
+def test_bessel_functions_of_other_orders_have_no_enclosure() -> None:
+    x = Interval(np.ones(1), np.ones(1) + 1)
+    for name, lo, hi in (("jv", 0.5, 0.5), ("jv", 1.0, 2.0), ("iv", -0.5, -0.5), ("kv", 1.0, 2.0)):
+        run, row = Refusals(1), special.row_of(name)
+        assert row is not None
+        row(run, Interval(np.full(1, lo), np.full(1, hi)), x)
+        assert run.flags.all(), name
 
 
 def test_even_and_odd_powers() -> None:

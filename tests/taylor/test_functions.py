@@ -72,6 +72,64 @@ def test_order_twelve_against_mpmath(f: Any, witness: Any, x: float) -> None:
     assert row.error() < 1e-12
 
 
+def dawson(x: Any) -> Any:
+    return mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-(x**2)) * mpmath.erfi(x)
+
+
+def erfcx(x: Any) -> Any:
+    return mpmath.exp(x**2) * mpmath.erfc(x)
+
+
+def scaled_bessel(order: int) -> Any:
+    return lambda x: mpmath.besseli(order, x) * mpmath.exp(-x)
+
+
+SMALL_TERMS: list[Any] = [
+    (np.expm1, mpmath.expm1, -40.0),
+    *((special.dawsn, dawson, x) for x in (0.5, 3.0, 6.0, 10.0, 15.0)),
+    *((special.erfcx, erfcx, x) for x in (0.0, 3.0, 7.0, 10.0, 30.0)),
+    *((special.i0e, scaled_bessel(0), x) for x in (0.1, 3.0, 30.0, 100.0)),
+    *((special.i1e, scaled_bessel(1), x) for x in (0.1, 3.0, 30.0, 100.0)),
+    (lambda x: x**-5, lambda x: x**-5, 1e-3),
+]
+
+
+@pytest.mark.parametrize(("f", "witness", "x"), SMALL_TERMS)
+def test_each_term_has_its_digits_however_small_it_is(f: Any, witness: Any, x: float) -> None:
+    """The recurrences of these functions cancel if they are run upwards."""
+    found = ad.taylor(f, x, 12).coefficients
+    with mpmath.workdps(60):
+        expected = [mpmath.re(c) for c in mpmath.taylor(witness, mpmath.mpf(x), 12)]
+        for k, (got, wanted) in enumerate(zip(found, expected, strict=True)):
+            assert abs(mpmath.mpf(float(got)) - wanted) <= 2e-12 * abs(wanted), (k, got, wanted)
+
+
+def macdonald(order: int, n: int, x: float) -> Any:
+    """dⁿ/dxⁿ of eˣ K_ν(x) by Leibniz' rule and neighbouring orders, in many digits."""
+    with mpmath.workdps(60):
+        k = [mpmath.besselk(0, x), mpmath.besselk(1, x)]
+        for i in range(1, n + 1):
+            k.append(k[i - 1] + 2 * i / mpmath.mpf(x) * k[i])
+        return mpmath.exp(x) * sum(
+            mpmath.binomial(n, j) * mpmath.binomial(j, i) * k[abs(order - j + 2 * i)] / (-2) ** j
+            for j in range(n + 1) for i in range(j + 1)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("x", [1e-7, 1e-3, 0.5, 3.0, 30.0, 100.0])
+def test_scaled_bessel_functions_of_the_second_kind(x: float) -> None:
+    for order, f in enumerate((special.k0e, special.k1e)):
+        for n, term in enumerate(ad.taylor(f, x, 12).coefficients):
+            expected = macdonald(order, n, x) / mpmath.factorial(n)
+            assert abs(float(term) - expected) <= 1e-14 * abs(expected), (order, n)
+
+
+def test_scaled_bessel_functions_at_the_ends_of_their_domain() -> None:
+    slopes = ad.derivative(special.k0e)(np.array([1e-12, 0.0, np.inf, -1.0, 1e8]))
+    np.testing.assert_allclose(slopes[[0, 4]], [-1e12, -((np.pi / 8) ** 0.5) * 1e-12], rtol=1e-7)
+    assert slopes[1] == -np.inf and slopes[2] == 0 and np.isnan(slopes[3])
+
+
 @pytest.mark.parametrize(
     ("f", "x", "expected"),
     [
@@ -116,6 +174,20 @@ def test_fractional_powers_at_zero(n: float) -> None:
         assert value == 0.0 if k < n else np.isinf(value), (n, k, found)
     both = ad.derivative(lambda x: x**n, 2)(np.array([0.0, 1.0]))
     assert both[1] == pytest.approx(n * (n - 1))
+
+
+@pytest.mark.parametrize("n", [-1, -2, -3, -6])
+@pytest.mark.parametrize("x", [0.0, -0.0])
+def test_a_pole_has_the_infinities_of_nested_gradients(n: int, x: float) -> None:
+    def f(x: Any) -> Any:
+        return (-2.0) ** 3 * x**n
+
+    nested = f
+    for k in range(1, 5):
+        nested = ad.grad(nested)
+        with np.errstate(all="ignore"):
+            found, expected = float(ad.derivative(f, k)(x)), float(nested(x))
+        assert found == expected and np.isinf(found), (k, found, expected)
 
 
 def test_orders_that_do_not_fit() -> None:

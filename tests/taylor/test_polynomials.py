@@ -201,6 +201,30 @@ def test_the_twentieth_derivative_is_exact_to_rounding(name: str) -> None:
         assert abs(found / exact - 1) <= 2e-14, (x, found, exact)
 
 
+def test_high_degrees_have_an_order_too() -> None:
+    """At the usual steps their errors are rounding, which is no sign of an exact polynomial."""
+    for n in (9, 12, 20):
+        assert ad.taylor(np.exp, 0.0, n).convergence_order() == pytest.approx(n + 1, abs=0.5)
+    square = ad.taylor(lambda x: (x**2 + 1) ** 2, 0.3, 4)
+    assert square.convergence_order() == math.inf
+    assert square.convergence_order(steps=[0.1, 0.2]) == math.inf
+
+
+def test_the_estimate_is_the_next_term_that_is_not_zero() -> None:
+    odd = ad.taylor(np.sin, 0.0, 5)
+    xs = np.array([0.1, 0.0, 0.4])
+    np.testing.assert_allclose(odd.remainder_estimate(xs), np.abs(xs) ** 7 / 5040, rtol=1e-14)
+    np.testing.assert_allclose(ad.grad(odd.remainder_estimate)(0.3), 0.3**6 / 720, rtol=1e-14)
+    both = ad.taylor(lambda v: np.cos(v[0] + v[1]), np.zeros(2), 2)
+    assert float(both.remainder_estimate(np.array([0.1, 0.2]))) == pytest.approx(0.3**4 / 24)
+    mixed = ad.taylor(lambda x: np.stack([np.sin(x), np.cos(x)]), 0.0, 2)
+    np.testing.assert_allclose(mixed.remainder_estimate(0.1), [0.1**3 / 6, 0.1**4 / 24])
+
+
+def test_powers_of_numpy_integers() -> None:
+    assert (SIN ** np.int64(2)).coefficients == (SIN**2).coefficients
+
+
 def test_data_for_a_picture() -> None:
     x, f, p = SIN.plot_data(0.0, 1.0, 11)
     np.testing.assert_allclose(f, np.sin(x))
@@ -243,6 +267,13 @@ def test_text() -> None:
         (lambda: SIN.truncate(True), ArgumentError, "integer degree; got True"),
         (lambda: ad.taylor(bivariate, CENTER, 2).remainder_bound(np.ones(3)), ShapeMismatchError,
          r"needs points of shape \(2,\)"),
+        (lambda: ad.taylor(bivariate, CENTER, 2) / ad.taylor(lambda v: v[0] - 1, CENTER, 2),
+         ArgumentValueError, r"p / q needs a q that is not zero at the centre; it is 0\.0"),
+        (lambda: SIN.convergence_order(steps=[0.1]), ArgumentValueError,
+         r"two steps .* more than rounding; got 1 steps, the largest 0\.1\.\n.*larger ones"),
+        (lambda: SIN.convergence_order(0.0), ArgumentValueError, "a direction that is not zero"),
+        (lambda: ad.taylor(bivariate, CENTER, 2).convergence_order(np.ones(3)), ShapeMismatchError,
+         r"direction like the centre, f64\[2\]; got f64\[3\]"),
         (lambda: ad.taylor(bivariate, CENTER, 2).plot_data(), ArgumentError, "one number"),
         (lambda: ad.taylor(bivariate, CENTER, 2).integral(), ArgumentError, "one number"),
         (lambda: ad.taylor(bivariate, CENTER, 0).derivative(), ArgumentValueError, "degree 1"),

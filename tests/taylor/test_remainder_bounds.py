@@ -315,7 +315,7 @@ def test_it_is_no_larger_than_lagrange() -> None:
 
 
 def has_no_row(v: Any) -> Any:
-    return np.linalg.inv(np.reshape(v, (2, 2)))[0, 1]
+    return np.linalg.pinv(np.reshape(v, (2, 2)))[0, 1]
 
 
 P = ad.taylor(np.sin, 0.3, 6)
@@ -326,7 +326,7 @@ Q = ad.taylor(lambda v: np.sin(v[0]) * v[1], CENTER, 2)
     ("call", "error", "message"),
     [
         (lambda: ad.taylor(has_no_row, np.array([1.0, 2, 3, 1]), 1).remainder_bound(np.zeros(4)),
-         MissingRuleError, r"no enclosure of inv\.\n.*linalg\.inv.*\n.*remainder_estimate"),
+         MissingRuleError, r"no enclosure of pinv\.\n.*linalg\.pinv.*\n.*remainder_estimate"),
         (lambda: ad.taylor(lambda x: ad.stop_gradient(x) * x, 1.0, 1).remainder_bound(2.0),
          MissingRuleError, "stop_gradient: the polynomial is not made of the function's own"),
         (lambda: ad.taylor(lambda x: np.abs(np.exp(1j * x)), 1.0, 1).remainder_bound(2.0),

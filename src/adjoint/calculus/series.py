@@ -238,6 +238,8 @@ class TaylorPolynomial(Approximation):
         if f is not None and g is not None:
             both = lambda x: op(f(x), g(x))  # noqa: E731
         if not self.one_variable:
+            if symbol == "/":  # the same complaint as of series, where the coefficients are formed
+                on_series([self(self.center)], [_value(other, self.center)])
             return TaylorPolynomial(both, self.center, order)
         left = self.coefficients[: order + 1]
         if isinstance(other, TaylorPolynomial):
@@ -282,7 +284,7 @@ class TaylorPolynomial(Approximation):
         return self * -1.0
 
     def __pow__(self, exponent: int) -> TaylorPolynomial:
-        if isinstance(exponent, bool) or not isinstance(exponent, int):
+        if isinstance(exponent, bool) or not isinstance(exponent, int | np.integer):
             raise ArgumentError(
                 f"p ** n needs an integer n; got {exponent!r}.",
                 hint=f"taylor(lambda x: f(x) ** {exponent!r}, x0, n)",
@@ -377,6 +379,11 @@ class TaylorPolynomial(Approximation):
                              for t in terms):  # fmt: skip
             return f"TaylorPolynomial({self.formula()})"
         return f"TaylorPolynomial(order={self.order}, center={describe(self.center)})"
+
+
+def _value(other: Any, center: Any) -> Any:
+    """The value at the centre of a polynomial, or of what stands for a constant one."""
+    return other(center) if isinstance(other, TaylorPolynomial) else other
 
 
 __all__ = ["TaylorPolynomial", "taylor"]

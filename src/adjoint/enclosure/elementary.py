@@ -57,7 +57,7 @@ def _sqrt(run: Refusals, x: Interval) -> Interval:
     return monotone(np.sqrt, x, 0.0, least=0.0)
 
 
-def _even(function: Any, x: Interval, ulps: float, least: float) -> Interval:
+def even(function: Any, x: Interval, ulps: float, least: float) -> Interval:
     """An even function that increases from its least value at 0."""
     a, b = function(x.lo), function(x.hi)
     low = np.where(x.contains(0.0), least, np.minimum(a, b))
@@ -166,7 +166,7 @@ ROWS.update({
     "arcsin": increasing(np.arcsin, (-1.0, 1.0)), "arccos": decreasing(np.arccos, (-1.0, 1.0)),
     "arctan": increasing(np.arctan, _ANYWHERE, (-_HALF_TURN, _HALF_TURN)),
     "sinh": increasing(np.sinh), "tanh": increasing(np.tanh, _ANYWHERE, (-1.0, 1.0)),
-    "cosh": lambda run, x: _even(np.cosh, x, ULPS, 1.0),
+    "cosh": lambda run, x: even(np.cosh, x, ULPS, 1.0),
     "arcsinh": increasing(np.arcsinh), "arccosh": increasing(np.arccosh, (1.0, np.inf)),
     "arctanh": increasing(np.arctanh, (-1.0, 1.0)),
     "expit": increasing(_expit, _ANYWHERE, (0.0, 1.0)),

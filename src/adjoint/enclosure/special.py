@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.enclosure.elementary import Row, decreasing, increasing
+from adjoint.enclosure.elementary import Row, decreasing, even, increasing
 from adjoint.enclosure.interval import Interval, outward
 from adjoint.enclosure.refusals import Refusals
 from adjoint.primitives.sinc import sinc_derivative
@@ -27,6 +27,12 @@ def row_of(name: str) -> Row | None:
         return _error_function(name)
     if name in ("gamma", "gammaln", "loggamma"):
         return _gamma(name)
+    if name in ("j0", "j1"):
+        return _bessel(name)
+    if name in _OF_AN_ORDER:
+        return _OF_AN_ORDER[name]
+    if name in ("i0", "i1", "k0", "k1"):
+        return _modified_bessel(name)
     if name == "psi":
         return _digamma
     if name.startswith("polygamma_"):
@@ -50,6 +56,73 @@ def _sinc(order: int) -> Row:
         return Interval(np.maximum(found.lo, -most), np.minimum(found.hi, most))
 
     return row
+
+
+_STEEPEST = 2 / np.pi * (1 + 1e-15)
+
+
+def _near(value: Any, x: Interval) -> Interval:
+    """J_n of whole order: Jₙ(x) = 1/π ∫ cos(n τ − x sin τ) dτ over 0 ≤ τ ≤ π, so |Jₙ| ≤ 1 and
+    |Jₙ′| ≤ 2/π."""
+    middle = x.lo / 2 + x.hi / 2
+    width = np.maximum(middle - x.lo, x.hi - middle) * (1 + 1e-15)
+    off = _STEEPEST * width + 1e-14 * (1 + np.abs(middle))
+    found = outward(value(middle) - off, value(middle) + off)
+    return Interval(np.maximum(found.lo, -1.0), np.minimum(found.hi, 1.0))
+
+
+def _bessel(name: str) -> Row:
+    from scipy import special
+
+    function = getattr(special, name)
+    return lambda run, x: _near(function, x)
+
+
+def _whole_order(run: Refusals, order: Interval, x: Interval) -> Interval:
+    from scipy import special
+
+    run.give_up(~(order.known & (order.lo == np.rint(order.lo))))
+    return _near(lambda middle: special.jv(order.lo, middle), x)
+
+
+def _any_modified_bessel(run: Refusals, order: Interval, x: Interval) -> Interval:
+    """I of order n ≥ 0 grows over x > 0; of a whole order it is even or odd, and I₋ₙ = Iₙ."""
+    from scipy import special
+
+    whole, n = order.lo == np.rint(order.lo), np.abs(order.lo)
+    run.give_up(~(order.known & (whole | (order.lo >= 0))))
+    run.refuse(~(whole | (x.lo > 0)))
+    a, b = special.iv(n, x.lo), special.iv(n, x.hi)
+    valley = (n % 2 == 0) & x.contains(0.0)
+    least = np.where(valley, np.where(n == 0, 1.0, 0.0), np.minimum(a, b))
+    found = outward(least, np.maximum(a, b), _TAIL_ULPS)
+    return Interval(np.where(valley, least, found.lo), found.hi)
+
+
+def _macdonald(run: Refusals, order: Interval, x: Interval) -> Interval:
+    """K of any order falls to 0 over x > 0."""
+    from scipy import special
+
+    run.give_up(~order.known)
+    row = decreasing(lambda t: special.kv(order.lo, t), (0.0, np.inf), (0.0, np.inf), _TAIL_ULPS)
+    return row(run, x)
+
+
+_OF_AN_ORDER: dict[str, Row] = {
+    "jv": _whole_order, "iv": _any_modified_bessel, "kv": _macdonald,
+}  # fmt: skip
+
+
+def _modified_bessel(name: str) -> Row:
+    """I₀ is even and grows from 1, I₁ grows, K₀ and K₁ fall to 0 over x > 0."""
+    from scipy import special
+
+    function = getattr(special, name)
+    if name == "i0":
+        return lambda run, x: even(function, x, _GAMMA_ULPS, 1.0)
+    if name == "i1":
+        return increasing(function, ulps=_GAMMA_ULPS)
+    return decreasing(function, (0.0, np.inf), (0.0, np.inf), _GAMMA_ULPS)
 
 
 def _error_function(name: str) -> Row:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.enclosure import control, elementary, special, structural
+from adjoint.enclosure import control, elementary, linear_algebra, special, structural
 from adjoint.enclosure.interval import Interval, align, exactly, square
 from adjoint.enclosure.refusals import Refusals, no_row
 from adjoint.errors import MissingRuleError
@@ -66,6 +66,9 @@ def evaluate(
         for node, value in decisions:
             _require_decision(run, walk.of(node), value)
     return found, ~run.flags
+
+
+del linear_algebra  # its rows are among those of `structural`
 
 
 class _Walk:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path as Curve
 from matplotlib.patheffects import withStroke
 
 if TYPE_CHECKING:
@@ -26,12 +28,11 @@ def save_png(graph: ComputationGraph, target: Path) -> None:
     axes.axis("off")
     box = graph.box_width()
     for a, b in graph.edges:
-        points = graph.route(where, a, b)
-        xs, ys = zip(*points[:-1], strict=True)
-        axes.plot(xs, ys, color="#555566", linewidth=1.0)
-        axes.annotate(
-            "", points[-1], points[-2],
-            arrowprops={"arrowstyle": "-|>", "color": "#555566", "shrinkA": 0, "shrinkB": 0},
+        axes.add_patch(
+            FancyArrowPatch(
+                path=_curve(graph.route(where, a, b)), arrowstyle="-|>", mutation_scale=8,
+                color="#555566", linewidth=1.0, shrinkA=0, shrinkB=0,
+            )
         )  # fmt: skip
     for x, y, text in graph.labels(where):
         halo = [withStroke(linewidth=3, foreground="white")]
@@ -47,3 +48,13 @@ def save_png(graph: ComputationGraph, target: Path) -> None:
         )  # fmt: skip
         axes.text(x, y, graph.full_label(step), ha="center", va="center", fontsize=9)
     figure.savefig(target)
+
+
+def _curve(points: list[tuple[float, float]]) -> Curve:
+    """A smooth line through the points, upright at each of them, as in the SVG."""
+    vertices, codes = [points[0]], [Curve.MOVETO]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        middle = (y0 + y1) / 2
+        vertices += [(x0, middle), (x1, middle), (x1, y1)]
+        codes += [Curve.CURVE4] * 3
+    return Curve(vertices, codes)

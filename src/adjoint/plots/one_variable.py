@@ -28,7 +28,7 @@ from adjoint.plots.frame import (
 )
 
 _POINTS = 400
-_COLOURS = "viridis"
+_COLOURS, _WARM = "viridis", "plasma"
 
 
 def plot_secants(
@@ -61,11 +61,13 @@ def plot_secants(
         colour = str(1 - shade)
         axes.plot(ends, [y + slope * (t - x) for t in ends], color=colour, linewidth=1,
                   label=f"δ = {delta:g}: slope {slope:.4g}")  # fmt: skip
-        axes.plot([x + delta], [f(x + delta)], "o", color=colour, markersize=4)
+        axes.plot([x + delta], [f(x + delta)], "o", color=colour, markersize=5, markeredgecolor=INK,
+                  zorder=3)  # fmt: skip
     slope = float(derivative(f)(x))
     axes.plot(ends, [y + slope * (t - x) for t in ends], color=ORANGE, linewidth=1.8,
               label=f"tangent: slope {slope:.4g}")  # fmt: skip
     axes.plot([x], [y], "o", color=INK, markersize=5)
+    _name_axes(axes)
     _finish(axes)
     return figure
 
@@ -136,14 +138,22 @@ def plot_tangent(
     values = curve(f, xs, called)
     axes.plot(xs, values, color=BLUE, linewidth=2, label="f")
     reach = 0.22 * (ends[1] - ends[0])
-    for x in centres:
+    for x, colour in zip(centres, _tangent_colours(len(centres)), strict=True):
         y, slope = float(f(x)), float(derivative(f)(x))
         near = np.array([x - reach, x + reach])
-        axes.plot(near, y + slope * (near - x), color=ORANGE, linewidth=1.6,
+        axes.plot(near, y + slope * (near - x), color=colour, linewidth=1.6,
                   label=f"slope {slope:.4g} at {x:g}")  # fmt: skip
         axes.plot([x], [y], "o", color=INK, markersize=5)
+    _name_axes(axes)
     _finish(axes)
     return figure
+
+
+def _tangent_colours(count: int) -> list[Any]:
+    """One colour for each tangent, so that the legend tells them apart."""
+    if count == 1:
+        return [ORANGE]
+    return [mpl.colormaps[_WARM](0.2 + 0.6 * k / (count - 1)) for k in range(count)]
 
 
 def plot_taylor(
@@ -192,6 +202,7 @@ def plot_taylor(
     (line,) = axes.plot(xs, values, color=INK, linewidth=2, label="f", zorder=3)
     axes.plot([centre], [f(np.float64(centre))], "o", color=INK, markersize=5, zorder=4)
     _keep_in_view(axes, values)
+    _name_axes(axes)
     _finish(axes, first=line)
     return figure
 
@@ -221,6 +232,11 @@ def _number(x: Any, called: str) -> float:
     if np.ndim(x) or not isinstance(x, int | float | np.number | np.ndarray):
         raise ArgumentError(f"{called} needs one real number as the point; got {describe(x)}.")
     return float(x)
+
+
+def _name_axes(axes: Axes) -> None:
+    axes.set_xlabel("x")
+    axes.set_ylabel("f(x)")
 
 
 def _finish(axes: Axes, first: Any = None) -> None:

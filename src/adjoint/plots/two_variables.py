@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from adjoint.calculus.gradients import grad
 from adjoint.plots.frame import (
@@ -38,7 +39,8 @@ def plot_gradient_field(
 ) -> Figure:
     """The contours of f: ℝ² → ℝ, and its gradient as arrows, which cross them at right angles.
 
-    The longest arrow spans one cell of the grid of ``arrows`` × ``arrows``.
+    Contours carry the values of f, and darker means larger.  The longest arrow spans one cell of
+    the grid of ``arrows`` × ``arrows``.
 
     >>> from adjoint.plots import plot_gradient_field
     >>> figure = plot_gradient_field(lambda x: x[0] ** 2 + 4 * x[1] ** 2)
@@ -94,10 +96,15 @@ def plot_path(
     axes, figure = axes_of(axes, _SQUARE)
     _contours(axes, f, across, up, called)
     axes.plot(*points.T, "o-", color=ORANGE, linewidth=1.4, markersize=3)
-    axes.plot(*points[0], "s", color=INK, markersize=6)
-    axes.plot(*points[-1], "o", color=INK, markersize=6)
+    axes.plot(*points[0], "s", color=INK, markersize=6, label="start")
+    axes.plot(*points[-1], "o", color=INK, markersize=6, label=_steps(len(points) - 1))
+    axes.legend(fontsize=9, framealpha=0.8)
     _frame(axes, across, up)
     return figure
+
+
+def _steps(count: int) -> str:
+    return f"after {count} step{'s' * (count != 1)}"
 
 
 def _contours(
@@ -110,7 +117,10 @@ def _contours(
         levels = np.unique(np.quantile(shown.compressed(), np.linspace(0, 1, 16)))
         shades = BoundaryNorm(levels, 256)
         axes.contourf(xs, ys, shown, levels=levels, norm=shades, cmap=SHADES, alpha=0.7)
-        axes.contour(xs, ys, shown, levels=levels, colors=GREY, linewidths=0.5, linestyles="solid")
+        lines = axes.contour(xs, ys, shown, levels=levels, colors=GREY, linewidths=0.5,
+                             linestyles="solid")  # fmt: skip
+        for label in axes.clabel(lines, levels[2:-1:3], fontsize=8, colors=INK, fmt="%.3g"):
+            label.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
 def _around(values: np.ndarray[Any, Any]) -> Interval:

@@ -21,7 +21,7 @@ LN10 = float(np.log(10.0))
 
 exp = row(np.exp, lambda x, y: y, latex="e^{{{0}}}")
 exp2 = row(np.exp2, lambda x, y: LN2 * y, latex="2^{{{0}}}")
-expm1 = row(np.expm1, lambda x, y: y + 1, latex="e^{{{0}}} - 1")
+expm1 = row(np.expm1, lambda x, y: np.exp(x), latex="e^{{{0}}} - 1")
 log = row(np.log, lambda x, y: 1 / x, latex=r"\log {0}", domain=POSITIVE)
 log2 = row(np.log2, lambda x, y: 1 / (LN2 * x), latex=r"\log_2 {0}", domain=POSITIVE)
 log10 = row(np.log10, lambda x, y: 1 / (LN10 * x), latex=r"\log_{{10}} {0}", domain=POSITIVE)

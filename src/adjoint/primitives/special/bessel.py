@@ -10,6 +10,7 @@ from scipy.special import _ufuncs
 
 from .numerics.bessel_order import bessel_order_derivative
 from .numerics.kelvin import kelvin_derivative
+from .numerics.macdonald import scaled_macdonald_derivative
 from .row import Domain, Kernel, Partial, SpecialRow
 
 __all__ = ["KERNELS", "ROWS"]
@@ -98,14 +99,19 @@ FIRST = [
     SpecialRow("i0", (lambda x, y: special.i1(x),), ((-6.0, 6.0),), r"I_0"),
     SpecialRow("i1", (lambda x, y: (special.i0(x) + special.iv(2, x)) / 2,), ((-6.0, 6.0),),
                r"I_1"),
-    SpecialRow("i0e", (lambda x, y: special.i1e(x) - _sign(x) * y,), ((0.1, 9.0),), r"I^e_0"),
-    SpecialRow("i1e", (lambda x, y: (special.i0e(x) + special.ive(2, x)) / 2 - _sign(x) * y,),
-               ((0.1, 9.0),), r"I^e_1"),
+    # ₁F₁ falls with x as they do: the difference of neighbours would lose 2x units of rounding.
+    SpecialRow("i0e", (lambda x, y: -_sign(x) * special.hyp1f1(1.5, 2.0, -2 * np.abs(x)),),
+               ((0.1, 9.0),), r"I^e_0"),
+    SpecialRow("i1e", (
+        lambda x, y: special.hyp1f1(1.5, 3.0, -2 * np.abs(x)) / 2
+        - np.abs(x) / 2 * special.hyp1f1(2.5, 4.0, -2 * np.abs(x)),
+    ), ((0.1, 9.0),), r"I^e_1"),
     SpecialRow("k0", (lambda x, y: -special.k1(x),), ((0.2, 9.0),), r"K_0"),
     SpecialRow("k1", (lambda x, y: -(special.k0(x) + special.kv(2, x)) / 2,), ((0.2, 9.0),),
                r"K_1"),
-    SpecialRow("k0e", (lambda x, y: y - special.k1e(x),), ((0.2, 9.0),), r"K^e_0"),
-    SpecialRow("k1e", (lambda x, y: y - (special.k0e(x) + special.kve(2, x)) / 2,), ((0.2, 9.0),),
+    SpecialRow("k0e", (lambda x, y: scaled_macdonald_derivative(0, 1)(x),), ((0.2, 9.0),),
+               r"K^e_0"),
+    SpecialRow("k1e", (lambda x, y: scaled_macdonald_derivative(1, 1)(x),), ((0.2, 9.0),),
                r"K^e_1"),
     *(SpecialRow(name + suffix, (lambda x, y, name=name, n=n: kelvin_derivative(name, n)(x),),
                  ((0.3, 8.0),), rf"\operatorname{{{name}}}", accuracy=1e-12)

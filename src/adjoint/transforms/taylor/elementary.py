@@ -142,10 +142,7 @@ def _power(node: Node, out: Any, inputs: Inputs) -> Series | None:
 def _integer_power(x: Series, n: int, out: Any) -> Series | None:
     """Products only, so that it is exact where x is 0 too."""
     if n < 0:
-        below = _integer_power(x, -n, x[0] ** -n)
-        return None if below is None else defined(
-            out, lambda y, k: divided(scaled(cauchy(below, y, k, 1), -1), below[0])
-        )  # fmt: skip
+        return _negative_power(x, n, out)
     if n == 0:
         return Series(out)
     result: Series | None = None
@@ -161,6 +158,28 @@ def _integer_power(x: Series, n: int, out: Any) -> Series | None:
     assert result is not None
     # The value is that of NumPy's own power, which rounds differently.
     return Series(out, lambda k: fitted(result[k], out))
+
+
+def _negative_power(x: Series, n: int, out: Any) -> Series:
+    """1/x⁻ⁿ; along a line the binomial series, which has the pole's infinities at x₀ = 0, where
+    the quotient of two series is 0/0."""
+    below = _integer_power(x, -n, x[0] ** -n)
+    assert below is not None
+
+    def coefficient(y: Series, k: int) -> Coefficient:
+        if x[1] is not None and all(x[j] is None for j in range(2, k + 1)):
+            return fitted(_binomial(n, k) * x[1] ** k * x[0] ** (n - k), out)
+        return divided(scaled(cauchy(below, y, k, 1), -1), below[0])
+
+    return defined(out, coefficient)
+
+
+def _binomial(n: float, k: int) -> float:
+    """n (n − 1) … (n − k + 1)/k!."""
+    found = 1.0
+    for j in range(k):
+        found *= (n - j) / (j + 1)
+    return found
 
 
 def _fractional_power(x: Series, n: float, out: Any) -> Series:
@@ -195,10 +214,7 @@ def _at_zero(slope: Coefficient, n: float, k: int) -> Any:
     """The coefficient of tᵏ in (x₁ t)ⁿ as far as it exists: 0 for k < n, and infinite beyond."""
     if k < n or slope is None:
         return 0.0 if k < n else np.nan
-    binomial = 1.0
-    for j in range(k):
-        binomial *= (n - j) / (j + 1)
-    return binomial * np.inf * slope**k
+    return _binomial(n, k) * np.inf * slope**k
 
 
 def _cube_root(node: Node, out: Any, inputs: Inputs) -> Series:
@@ -213,7 +229,7 @@ def _exponential(shift: float = 0.0, rate: float = 1.0) -> Callable[[Node, Any, 
 
     def rule(node: Node, out: Any, inputs: Inputs) -> Series:
         (x,) = inputs
-        grown = out + shift if shift else out
+        grown = np.exp(x[0]) if shift else out  # y + 1 has no digits left where y is near −1
 
         def coefficient(y: Series, k: int) -> Coefficient:
             found = cauchy(weighted(x), y, k, 1, 1)

@@ -1,7 +1,9 @@
 """Derivatives of the Faddeeva function w(z) = e^(−z²) erfc(−iz) and of its relatives.
 
-w' = −2 z w + 2i/√π, and w⁽ⁿ⁺¹⁾ = −2(z w⁽ⁿ⁾ + n w⁽ⁿ⁻¹⁾) for n ≥ 1.  The two parts cancel where |z|
-is large, so there the expansion at infinity is differentiated term by term (DLMF 7.12.1).
+w' = −2 z w + 2i/√π, and w⁽ⁿ⁺¹⁾ = −2(z w⁽ⁿ⁾ + n w⁽ⁿ⁻¹⁾) for n ≥ 1.  The two parts cancel, the more
+the higher the order: from the second on, the recurrence is run downwards, where w⁽ⁿ⁾ is its minimal
+solution (Gautschi 1970, SIAM J. Numer. Anal. 7, section 2; 1977, ACM TOMS 3, algorithm 521).  Where
+|z| is large, the expansion at infinity is differentiated term by term (DLMF 7.12.1).
 """
 
 from functools import cache
@@ -19,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 FAR = 6.5
+_LIFT = 1.25  # how far above the real axis the minimal solution stands out
 
 
 def gaussian_derivative(z: Array, n: int) -> Array:
@@ -39,15 +42,42 @@ def _expansion(z: Array, n: int) -> Array:
     return total
 
 
+def _downwards(z: Array, n: int) -> Array:
+    """w⁽ⁿ⁾(z) = Σ (z − ζ)ᵏ w⁽ⁿ⁺ᵏ⁾(ζ)/k! for Im z ≥ 0, with ζ above z where z is near the real axis.
+
+    w⁽ᵐ⁾ = (2i)ᵐ m! cₘ has cₘ₋₁ = 2(m + 1) cₘ₊₁ − 2iζ cₘ and c₀ = w: the ratios cₘ/cₘ₋₁ follow from
+    those above, and from wherever they are begun, if it is far enough.
+    """
+    lift = np.maximum(_LIFT - z.imag, 0.0)
+    lifted = z + 1j * lift
+    terms = 60 if np.any(lift) else 1
+    last = n + terms
+    top = int((np.sqrt(last) + 15.0 / _LIFT) ** 2)
+    ratio, ratios = np.zeros_like(z), []
+    for m in range(top, 0, -1):
+        ratio = 1 / (2 * (m + 1) * ratio - 2j * lifted)
+        if m < last:
+            ratios.append(ratio)
+    c = special.wofz(lifted)
+    total, weight = np.zeros_like(z), np.ones_like(lift)
+    for m in range(1, last):
+        c = c * ratios[-m]
+        if m >= n:
+            total = total + weight * c
+            weight = weight * (2 * lift) * (m + 1) / (m + 1 - n)
+    return np.asarray((2j) ** n * factorial(n) * total)
+
+
 def faddeeva_values(z: Array, n: int) -> Array:
     """w⁽ⁿ⁾(z) for complex z."""
     below = z.imag < 0
     upper = np.where(below, -z, z)
-    older, newer = np.zeros_like(upper), np.asarray(special.wofz(upper))
-    for k in range(n):
-        step = 2j / sqrt(pi) if k == 0 else 0.0
-        older, newer = newer, -2 * (upper * newer + k * older) + step
     far = np.abs(upper) > FAR + n / 2
+    newer = np.asarray(special.wofz(upper))
+    if n == 1:
+        newer = 2j / sqrt(pi) - 2 * upper * newer
+    elif n:
+        newer = _downwards(np.where(far, 1j, upper), n)
     distant = np.where(far, upper, 10.0)
     # On the real axis the Gaussian is exactly what the expansion lacks; off it, it is negligible.
     gaussian = np.where(distant.imag < 1, gaussian_derivative(distant, n), 0.0)
