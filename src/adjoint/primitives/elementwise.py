@@ -56,10 +56,12 @@ degrees = row(np.degrees, lambda x, y: 180.0 / np.pi, latex=r"\frac{{180}}{{\pi}
 
 
 def _over_square(a: Any, x1: Any, x2: Any) -> Any:
-    # At the origin arctan2 has no derivative; 0 is the convention.
-    squares = x1 * x1 + x2 * x2
-    origin = notice(squares == 0, "arctan2(y, x) at (0, 0)")
-    return np.where(origin, 0.0, a / np.where(origin, 1.0, squares))
+    # At the origin arctan2 has no derivative; 0 is the convention.  The squares of x1 and x2 would
+    # overflow where their length does not.
+    length = np.hypot(x1, x2)
+    origin = notice(length == 0, "arctan2(y, x) at (0, 0)")
+    inverse = 1 / np.where(origin, 1.0, length)
+    return np.where(origin, 0.0, a * inverse * inverse)
 
 
 arctan2 = row(
@@ -83,22 +85,20 @@ hypot = row(
 )  # fmt: skip
 
 
-def _share(a: Any, y: Any) -> Any:
-    # exp(a − y), and 0 for a row that is masked entirely (both −∞).
-    masked = np.isneginf(y)
-    return np.where(masked, 0.0, np.exp(np.where(masked, -np.inf, a - np.where(masked, 0.0, y))))
-
-
-def _share2(a: Any, y: Any) -> Any:
-    return _share(a * LN2, y * LN2)
+def _share(a: Any, b: Any, rate: float = 1.0) -> Any:
+    # eᵃ/(eᵃ + eᵇ) = σ(a − b), and 0 for a row that is masked entirely (both −∞).  exp(a − y) would
+    # be 1 where y is too large for log 2 to show in it.
+    masked = np.isneginf(np.maximum(a, b))
+    gap = np.where(masked, 0.0, a) - np.where(masked, 0.0, b)
+    return np.where(masked, 0.0, expit(gap * rate if rate != 1.0 else gap))
 
 
 logaddexp = row(
-    np.logaddexp, lambda a, b, y: _share(a, y), lambda a, b, y: _share(b, y),
+    np.logaddexp, lambda a, b, y: _share(a, b), lambda a, b, y: _share(b, a),
     latex=r"\log(e^{{{0}}} + e^{{{1}}})", holomorphic=False,
 )  # fmt: skip
 logaddexp2 = row(
-    np.logaddexp2, lambda a, b, y: _share2(a, y), lambda a, b, y: _share2(b, y),
+    np.logaddexp2, lambda a, b, y: _share(a, b, LN2), lambda a, b, y: _share(b, a, LN2),
     latex=r"\log_2(2^{{{0}}} + 2^{{{1}}})", holomorphic=False,
 )  # fmt: skip
 
