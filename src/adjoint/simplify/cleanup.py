@@ -19,7 +19,9 @@ from adjoint.simplify.expression import (
     Term,
     as_term,
     number,
+    raw_term,
     split,
+    unwrapped,
 )
 
 Signature = tuple[int, ...]
@@ -59,10 +61,10 @@ def _may_share(e: Sum) -> bool:
     most sums there is none, and nothing to look for."""
     seen: set[Expr] = set()
     for t in e.terms:
-        own = set(t.children()) if isinstance(t, Term) else {t}
-        if not seen.isdisjoint(own) or any(isinstance(f, Sum) for f in own):
+        own = t.children() if type(t) is Term else (t,)
+        if not seen.isdisjoint(own) or Sum in map(type, own):
             return True
-        seen |= own
+        seen.update(own)
     return False
 
 
@@ -75,7 +77,7 @@ def _best_group(
     )
     for t, view in zip(e.terms, views, strict=True):
         seen = set()
-        simple = not view.has_delta and len(view.sizes) == len(view.out)
+        simple = view.is_pointwise
         for place, (f, labels) in enumerate(view.factors):
             key = f, labels if simple else _signature(view, labels)
             if key not in seen and (not polynomial or worth_taking_out(f)):
@@ -84,6 +86,8 @@ def _best_group(
     shared = [g for g in groups.items() if len(g[1]) > 1]
     if len(shared) > 1:
         shared.sort(key=lambda g: (-len(g[1]), _rank_left(*g), -g[0][0].rank, g[0][0].serial))
+    if not e.shape and all(view.is_pointwise for view in views):
+        return _of_numbers(shared) if shared else None
     allowed = {f for (f, _), _ in shared}
     for _, group in shared:
         common = Common([o.view for o in group], e.rank)
@@ -94,6 +98,20 @@ def _best_group(
         if replacement is not None:
             return group, replacement
     return None
+
+
+def _of_numbers(shared: Sequence[_Group]) -> tuple[list[_Occurrence], Expr]:
+    """The factors that the terms of the first group share, taken out: without indices, one factor
+    is like another."""
+    group = shared[0][1]
+    terms = [o.term for o in group]
+    common = {f for (f, _), own in shared if [o.term for o in own] == terms}
+    rests = []
+    for o in group:
+        left = tuple([pair for pair in o.view.factors if pair[0] not in common])
+        rests.append(unwrapped(raw_term(o.view.coefficient, left, (), {})))
+    inner = factored(add(rests))
+    return group, pointwise(ONE, [*((f, ()) for f in common), (inner, ())], ())
 
 
 def _rank_left(key: tuple[Expr, Signature], group: list[_Occurrence]) -> int:
@@ -141,7 +159,10 @@ def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] |
                 continue
             (ratio,) = ratios
             left = [pair for k, pair in enumerate(view.factors) if k != place]
-            other = product(view.coefficient, left, view.out, view.sizes)
+            if view.is_pointwise:
+                other = pointwise(view.coefficient, left, view.shape)
+            else:
+                other = product(view.coefficient, left, view.out, view.sizes)
             whole = times(f, add([number(ratio, e.shape), other]))
             parts = {rest for _, rest in pairs}
             gone = [u for u in e.terms if u is t or split(u)[1] in parts]

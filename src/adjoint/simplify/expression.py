@@ -122,6 +122,11 @@ class Term(Expr):
     core: Expr | None
     rest: Expr | None
 
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether nothing is summed and nothing is a delta, so that the indices are 0, 1, 2 …"""
+        return len(self.sizes) == len(self.out) and not self.has_delta
+
     def children(self) -> tuple[Expr, ...]:
         return tuple([f for f, _ in self.factors])
 

@@ -79,7 +79,7 @@ def simplify_graph(graph: Graph) -> Simplified:
     for n in outside:
         if n.inputs or not is_known(n):
             symbols[n] = symbol("c", n.type.shape, origin(n))
-    found = read_all(graph.outputs, symbols, rows=FOR_ALL_NUMBERS)
+    found = read_all((*graph.captured, *graph.nodes), symbols, rows=FOR_ALL_NUMBERS)
     results, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)

@@ -6,7 +6,7 @@ A primitive without a row here stays what it is, an `Apply` of its operands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
@@ -77,21 +77,24 @@ def read(
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
     arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
     condition."""
-    found = read_all(outputs, known, name_of, rows)
+    found = read_all(_ordered(outputs, known), known, name_of, rows)
     return [found[n] for n in outputs]
 
 
 def read_all(
-    outputs: Sequence[Node],
+    nodes: Iterable[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
     rows: Mapping[str, Reader] = ROWS,
 ) -> dict[Node, Expr]:
-    """As `read`, for all nodes that the outputs need, in their order."""
+    """As `read`, for nodes each of which stands behind its inputs; those that are known and these,
+    as expressions."""
     found: dict[Node, Expr] = dict(known)
     floats = set(filter(_is_float_array, found))
     numbers: set[Node] = set()
-    for node in _ordered(outputs, found):
+    for node in nodes:
+        if node in known:
+            continue
         inputs = node.inputs
         if _is_float_array(node):
             floats.add(node)
