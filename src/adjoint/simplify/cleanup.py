@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from adjoint.simplify import exact
 from adjoint.simplify.common import Common
@@ -18,9 +18,9 @@ from adjoint.simplify.expression import (
     Symbol,
     Term,
     as_term,
+    bare,
     number,
     raw_term,
-    split,
     unwrapped,
 )
 
@@ -145,28 +145,27 @@ def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
 
 def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
-    present: dict[Expr, Coefficient] = {}
+    present: dict[Any, Coefficient] = {}
     for t, view in zip(e.terms, views, strict=True):
         for place, (f, labels) in enumerate(view.factors):
-            if not isinstance(f, Sum) or labels != view.out or view.has_delta:
+            if type(f) is not Sum or labels != view.out or view.has_delta:
                 continue
-            present = present or {rest: c for c, rest in map(split, e.terms)}
-            pairs = [split(part) for part in f.terms]
-            if any(rest not in present or rest is t for _, rest in pairs):
+            present = present or {key: c for c, key in map(bare, e.terms)}
+            parts = {key: c for c, key in map(bare, f.terms)}
+            if not present.keys() >= parts.keys() or bare(t)[1] in parts:
                 continue
-            ratios = {exact.divide(present[rest], c) for c, rest in pairs}
+            ratios = {exact.divide(present[key], c) for key, c in parts.items()}
             if len(ratios) != 1:
                 continue
             (ratio,) = ratios
-            left = [pair for k, pair in enumerate(view.factors) if k != place]
+            left = view.factors[:place] + view.factors[place + 1 :]
             if view.is_pointwise:
-                other = pointwise(view.coefficient, left, view.shape)
+                other = unwrapped(raw_term(view.coefficient, left, view.out, view.sizes))
             else:
                 other = product(view.coefficient, left, view.out, view.sizes)
             whole = times(f, add([number(ratio, e.shape), other]))
-            parts = {rest for _, rest in pairs}
-            gone = [u for u in e.terms if u is t or split(u)[1] in parts]
-            return [_Occurrence(u, as_term(u), 0) for u in gone], whole
+            gone = [u for u in e.terms if u is t or bare(u)[1] in parts]
+            return [_Occurrence(u, view, 0) for u in gone], whole
     return None
 
 

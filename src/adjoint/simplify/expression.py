@@ -340,6 +340,16 @@ def coefficient_of(e: Expr) -> Coefficient:
     return e.coefficient if isinstance(e, Term) else ONE
 
 
+def bare(e: Expr) -> tuple[Coefficient, Any]:
+    """The coefficient of an expression, and what tells the rest of it from that of others of its
+    shape: as `split`, but the rest need not be made."""
+    if type(e) is not Term:
+        return ONE, e
+    if len(e.factors) == 1 and e.factors[0][1] == e.out and not e.has_delta:
+        return e.coefficient, e.factors[0][0]
+    return e.coefficient, (e.factors, e.out)
+
+
 def split(e: Expr) -> tuple[Coefficient, Expr]:
     """The coefficient of an expression, and the rest of it."""
     if type(e) is not Term or e.coefficient == 1:
