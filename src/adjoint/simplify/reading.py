@@ -42,6 +42,7 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
+from adjoint.simplify.finiteness import TRUTH, stays_finite
 from adjoint.simplify.indices import (
     aligned,
     full_template,
@@ -166,14 +167,6 @@ def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) 
 
 _TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
 """Primitives for which a Python integer among floats is a float."""
-
-
-TRUTH = frozenset((
-    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
-    "isfinite", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
-    "bitwise_or", "invert",
-))  # fmt: skip
-"""Primitives that answer a question for each element."""
 
 
 ARITHMETIC = frozenset((
@@ -418,8 +411,8 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
         return a
-    if math.prod(mask.shape) > WRITTEN_OUT:
-        return None
+    if math.prod(mask.shape) > WRITTEN_OUT or not stays_finite(a):
+        return None  # 0 times infinity is not 0
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
 
