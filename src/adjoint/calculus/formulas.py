@@ -39,6 +39,7 @@ _ROWS = {"gradient", "jacobian_of_f", "partial_derivative"}
 
 def formula(
     f: Callable[..., Any],
+    /,
     *shapes: Any,
     layout: Literal["numerator", "argument"] = "numerator",
     **named: Any,
@@ -137,7 +138,7 @@ def _require_readable(outputs: list[Node], scope: Scope, dimensions: Dimensions)
         )
 
 
-def latex(f: Callable[..., Any], *shapes: Any, **named: Any) -> str:
+def latex(f: Callable[..., Any], /, *shapes: Any, **named: Any) -> str:
     """The LaTeX of a function or a derivative; arguments as in `formula`.
 
     >>> import adjoint as ad
@@ -149,6 +150,7 @@ def latex(f: Callable[..., Any], *shapes: Any, **named: Any) -> str:
 
 def source(
     f: Callable[..., Any],
+    /,
     *shapes: Any,
     target: Literal["numpy", "jax"] = "numpy",
     **named: Any,

@@ -13,7 +13,7 @@ from adjoint.errors import ArgumentError, ArgumentValueError, UnknownNameError, 
 from adjoint.graph.arraytype import describe
 from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.lengths import holds_elsewhere
-from adjoint.printing.names import LETTERS, ascii_name
+from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
 from adjoint.printing.precedence import TENSOR, Add, Call, Indexed, Pow, Tree
@@ -24,6 +24,10 @@ from adjoint.simplify.expression import Expr, Symbol, walk
 
 if TYPE_CHECKING:
     from adjoint.operators.structured import StructuredOperator
+
+Naming = Callable[[dict[int, str]], dict[int, str]]
+NAMINGS: tuple[Naming, ...] = (dict, with_neighbours)
+"""Which lengths have names: those of the dimensions, or others beside them too, if it takes them."""
 
 LOOP_HINT = "for all lengths write the loop on whole arrays: np.sum(x**2), x[1:] - x[:-1]"
 
@@ -92,13 +96,27 @@ class Formula:
         It does not where f counts, slices, or asks how long something is: a loop over the elements
         is a loop of one length.
         """
+        return self._naming is not None
+
+    @cached_property
+    def _naming(self) -> Naming | None:
+        """How lengths are named so that the formula holds for all of them; None if it does not."""
         try:
             other = self._elsewhere
             if other is None:
-                return True
-            return other._text() == self._text() and holds_elsewhere(self, other)
+                return dict
+            for naming in NAMINGS:
+                mine, theirs = self._text(naming=naming), other._text(naming=naming)
+                if mine == theirs and holds_elsewhere(self, other, naming):
+                    return naming
         except ArgumentValueError:  # a loop that is unrolled into too many operations there
-            return False
+            pass
+        return None
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The lengths that are printed by name."""
+        return (self._naming or dict)(self.sizes)
 
     @cached_property
     def _elsewhere(self) -> Formula | None:
@@ -112,8 +130,9 @@ class Formula:
             text += f"; {LOOP_HINT})" if self.unrolled else ")"
         return text
 
-    def _text(self, printer: Unicode | None = None) -> str:
-        printer, layout = printer or Unicode(self.sizes), self.layout
+    def _text(self, printer: Unicode | None = None, naming: Naming | None = None) -> str:
+        names = self.names if naming is None else naming(self.sizes)
+        printer, layout = printer or Unicode(names), self.layout
         lines = []
         for label, tree in zip(self.labels, layout.results, strict=True):
             text = _with_axes(printer(tree), tree)
@@ -138,7 +157,7 @@ class Formula:
 
     def latex(self) -> str:
         """The formula in LaTeX, without dollar signs."""
-        printer, layout = Latex(self.sizes), self.layout
+        printer, layout = Latex(self.names), self.layout
         lines = [
             (rf"\mathtt{{{label}}} = " if label else "") + printer(tree)
             for label, tree in zip(self.labels, layout.results, strict=True)
@@ -238,7 +257,8 @@ class Formula:
             )
         code = self.code(target)
         # Lengths that are sums of named ones are numbers in the code, though not in the text.
-        if self._elsewhere is not None and self._elsewhere.code(target) != code:
+        other = self._elsewhere
+        if other is not None and other.code(target, self._naming) != code:
             names = ", ".join(self.sizes.values())
             raise ArgumentValueError(
                 "source(f) needs the shapes as numbers here: an array has a length made of "
@@ -247,9 +267,10 @@ class Formula:
             )
         return code
 
-    def code(self, target: str) -> str:
+    def code(self, target: str, naming: Naming | None = None) -> str:
         """The code of `source`, for the lengths of this formula or for all."""
-        printer = Python(self.sizes, (self.name, *self.parameters))
+        names = self.names if naming is None else naming(self.sizes)
+        printer = Python(names, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         body += [
             f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
@@ -257,7 +278,7 @@ class Formula:
         ]
         body.append(f"    return {self._returned(printer)}")
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
-        doc = self._text().replace("\\", "\\\\").replace('"""', "'''")
+        doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
             f"def {self.name}({', '.join(self.parameters)}):",
             f'    """{_indented(doc)}"""',

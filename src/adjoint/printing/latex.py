@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from adjoint.printing.names import LETTERS, parts_of, sized
+from adjoint.printing.names import LETTERS, parts_of
+from adjoint.printing.numbers import decimal, parts_of_number
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -34,7 +35,7 @@ from adjoint.printing.precedence import (
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient, is_exact, magnitude
+from adjoint.simplify.exact import Coefficient
 
 LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
@@ -189,19 +190,27 @@ class Latex:
 
 def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
     """A number; a fraction upright where it is short."""
-    if not is_exact(value):
+    if isinstance(value, complex):
+        return str(value)
+    sign = "-" if value < 0 else ""
+    found = parts_of_number(abs(value), sizes)
+    if found is None:
         return f"{value:.6g}"
-    sign, size = "-" if value < 0 else "", magnitude(value)
-    top, bottom = (_raised(part.replace("·", r" \cdot ")) for part in sized(size, sizes))
-    if bottom == "1":
-        return sign + top
-    short = f"{float(size):.12g}"
-    if top.isdigit() and bottom.isdigit() and len(short) <= 5 and value.denominator > 10:
+    number, spelled = found
+    top, bottom = map(_raised, spelled)
+    plain = top.isdigit() and bottom.isdigit() and not number.above and not number.below
+    short = decimal(number.fraction) if plain and number.fraction.denominator > 10 else None
+    if short is not None and "e" not in short:
         return sign + short
-    return rf"{sign}\tfrac{{{top}}}{{{bottom}}}"
+    above = " ".join([*([] if top == "1" and number.above else [top]),
+                      *(c.latex for c in number.above)])  # fmt: skip
+    below = " ".join([*([] if bottom == "1" and number.below else [bottom]),
+                      *(c.latex for c in number.below)])  # fmt: skip
+    return sign + above if below == "1" else rf"{sign}\tfrac{{{above}}}{{{below}}}"
 
 
 def _raised(text: str) -> str:
+    text = text.replace("·", r" \cdot ").replace("−", "-")
     return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: "^{" + m[0].translate(LOWERED) + "}", text)
 
 

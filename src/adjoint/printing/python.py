@@ -7,6 +7,7 @@ taken from the vector's end, and a product with an inverse is a solve.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from adjoint.errors import MissingRuleError
 from adjoint.printing.names import ascii_name
+from adjoint.printing.numbers import CONSTANTS, decimal, spelled
 from adjoint.printing.precedence import (
     ATOM,
     MATRIX,
@@ -96,25 +98,49 @@ class Python:
             if isinstance(value, float) and not math.isfinite(value):
                 sign = "-" if value < 0 else ""
                 return sign + ("np.nan" if value != value else "np.inf"), SUM if sign else ATOM
-            return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
+            return self._irrational(value)
         top, bottom = self._sized(abs(value.numerator)), self._sized(value.denominator)
         sign = "-" if value < 0 else ""
-        plain = top.isdigit() and bottom.isdigit()
-        if plain and bottom != "1" and float(repr(float(value))) == value:
-            return repr(float(value)), SUM if sign else ATOM
+        short = decimal(abs(value)) if top.isdigit() and bottom.isdigit() else None
+        if short is not None and bottom != "1":
+            return sign + short, SUM if sign else ATOM
         text = sign + (top if bottom == "1" else f"{top} / {self._bracket(bottom)}")
         return text, SUM if sign else (ATOM if text.isalnum() else PRODUCT)
 
+    def _irrational(self, value: float | complex) -> tuple[str, int]:
+        """A float: as a fraction times constants and roots of dimensions, else by its digits."""
+        found = None if isinstance(value, complex) else spelled(abs(value), self._names())
+        if found is None:
+            return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
+        fraction, level = self.number(-found.fraction if value < 0 else found.fraction)
+        for c in (*found.above, *found.below):
+            if c not in CONSTANTS:
+                self._use(c.text)
+        text = " * ".join([fraction, *(c.python for c in found.above)])
+        for c in found.below:
+            text += f" / {c.python}"
+        return text, SUM if level == SUM else PRODUCT
+
+    def _names(self) -> tuple[tuple[int, str], ...]:
+        return tuple((n, name) for n, name in self.sizes.items() if not name.isdigit())
+
+    def _use(self, text: str) -> None:
+        """The code needs the dimensions that a text names."""
+        self.used.update(dict.fromkeys(re.findall(r"[^\W\d]\w*", text)))
+
     def _bracket(self, text: str) -> str:
-        return text if text.isalnum() else f"({text})"
+        return text if text.isalnum() or text in self._codes() else f"({text})"
+
+    def _codes(self) -> list[str]:
+        return [name.replace("−", "-") for name in self.sizes.values()]
 
     def _sized(self, value: int) -> str:
         names = []
         for size, name in sorted(self.sizes.items()):
             while size > 1 and value and value % size == 0 and not name.isdigit():
                 value //= size
-                names.append(name)
-                self.used[name] = None
+                names.append(name.replace("−", "-"))
+                self._use(name)
         number = [] if value == 1 and names else [str(value)]
         return " * ".join([*number, *names])
 

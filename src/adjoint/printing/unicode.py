@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.printing.names import greek, is_product, parts_of, sized
+from adjoint.printing.names import greek, is_product, parts_of
+from adjoint.printing.numbers import decimal, parts_of_number
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -34,7 +35,7 @@ from adjoint.printing.precedence import (
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient, is_exact, magnitude
+from adjoint.simplify.exact import Coefficient, Rational
 
 SUPERSCRIPTS = str.maketrans("0123456789-+=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁼⁽⁾ⁿ")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -42,6 +43,12 @@ FUNCTIONS = {"expit": "σ", "absolute": "abs"}
 LETTER_SUPERSCRIPTS = dict(
     zip("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)
 )
+VULGAR = {("1", "2"): "½", ("1", "4"): "¼", ("3", "4"): "¾"}
+"""Fractions that have a sign of their own."""
+
+DIGITS_OF_FRACTION = 9
+"""A fraction of more digits is printed as a decimal number, rounded."""
+
 INFIX = {
     "greater": ">", "greater_equal": "≥", "less": "<", "less_equal": "≤", "equal": "=",
     "not_equal": "≠", "logical_and": "∧", "logical_or": "∨", "bitwise_and": "∧",
@@ -116,7 +123,7 @@ class Unicode:
         if tree.coefficient == -1:
             return f"−{text}"
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        apart = text[:1].isdigit() or "/" in number
+        apart = text[:1].isdigit() or any(c in number for c in "/)√π")
         # n sum(x), and not nsum(x).
         apart = apart or (number[-1:].isalpha() and re.match(r"[^\W\d]{2}", text) is not None)
         return f"{number} {text}" if apart else number + text
@@ -207,7 +214,7 @@ class Unicode:
         ]
         sign = f"Σ[{','.join(summed)}] " if summed else ""
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        gap = " " if "/" in number or number[-1:].isalpha() else ""
+        gap = " " if number[-1:].isalpha() or any(c in number for c in "/)√") else ""
         return number + gap + sign + " ".join(parts)
 
 
@@ -224,19 +231,41 @@ def coefficient_text(
     """A number; in front of a product, 1 is not printed."""
     if factor and value in (1, -1):
         return "" if value == 1 else "−"
-    if not is_exact(value):
-        return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
-    sign, size = "−" if value < 0 else "", magnitude(value)
-    top, bottom = sized(size, sizes or {})
-    if (top, bottom) == ("1", "2"):
-        return sign + "½"
+    if isinstance(value, complex):
+        return str(value)
+    sign, names = "−" if value < 0 else "", sizes or {}
+    found = parts_of_number(abs(value), names)
+    if found is None:
+        return f"{value:.6g}".replace("-", "−")
+    number, (top, bottom) = found
+    above = " ".join(c.text for c in number.above)
+    if number.below:
+        below = "·".join([*([] if bottom == "1" else [bottom]), *(c.text for c in number.below)])
+        if len(number.below) > 1 or is_product(below, {0: c.text for c in number.below}):
+            below = f"({below})"
+        return f"{sign}{' '.join(([] if top == '1' and above else [top]) + [above]).strip()}/{below}"
+    text = _fraction_text(number.fraction, top, bottom, names)
+    if not above:
+        return sign + text
+    if text == "1":
+        return sign + above
+    if bottom == "2" and not top.isdigit():
+        text = f"½{top}"
+    return f"{sign}{text}{'' if text.isdigit() or text == '½' else ' '}{above}"
+
+
+def _fraction_text(value: Rational, top: str, bottom: str, sizes: dict[int, str]) -> str:
+    """A positive fraction whose numerator and denominator are spelled already."""
     if bottom == "1":
-        return sign + top
-    short = f"{float(size):.12g}"
-    if top.isdigit() and bottom.isdigit() and len(short) <= 5:
-        return sign + short
-    below = f"({bottom})" if is_product(bottom, sizes or {}) else bottom
-    return f"{sign}{top}/{below}"
+        return top
+    if top.isdigit() and bottom.isdigit():
+        short = VULGAR.get((top, bottom)) or decimal(value)
+        if short is not None:
+            return short
+        if len(top) + len(bottom) > DIGITS_OF_FRACTION:
+            return f"{float(value):.6g}".replace("-", "−")
+    below = f"({bottom})" if is_product(bottom, sizes) else bottom
+    return f"{top}/{below}"
 
 
 def superscript(text: str) -> str | None:
