@@ -16,7 +16,7 @@ from adjoint.printing.lengths import holds_elsewhere
 from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
-from adjoint.printing.precedence import TENSOR, Add, Call, Indexed, Pow, Tree
+from adjoint.printing.precedence import SUM, TENSOR, Add, Call, Indexed, Pow, Tree
 from adjoint.printing.python import HELPERS, Python
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
@@ -141,7 +141,7 @@ class Formula:
         for part in layout.parts:
             axes = _axes_of(part.tree)
             name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
-            lines.append(f"{lead}{name} = {printer(part.tree)}")
+            lines.append(f"{lead}{name} = {printer(part.tree, SUM)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")

@@ -69,8 +69,6 @@ def spelled(value: float, sizes: tuple[tuple[int, str], ...] = ()) -> Spelled | 
     roots = [root_of(n, name) for n, name in sizes]
     found: list[Spelled] = []
     for c, root in product((_ONE, *CONSTANTS), (_ONE, *roots)):
-        if c is root:
-            continue
         for low, root_low in product((False, True), repeat=2):
             scale = c.value ** (-1 if low else 1) * root.value ** (-1 if root_low else 1)
             fraction = _short_fraction(value / scale)

@@ -11,7 +11,7 @@ from typing import Any
 
 from adjoint.simplify.exact import ONE, Coefficient, multiply
 
-SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(5)
+LOOSE, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(-1, 5)
 """How tightly a form binds; an operand that binds less tightly than its place is bracketed."""
 
 SCALAR, VECTOR, MATRIX, TENSOR = "scalar", "vector", "matrix", "tensor"

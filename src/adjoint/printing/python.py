@@ -18,6 +18,7 @@ from adjoint.printing.names import ascii_name
 from adjoint.printing.numbers import CONSTANTS, decimal, spelled
 from adjoint.printing.precedence import (
     ATOM,
+    LOOSE,
     MATRIX,
     POWER,
     PRODUCT,
@@ -47,7 +48,7 @@ from adjoint.printing.precedence import (
     is_diagonal,
     kind_of,
 )
-from adjoint.printing.python_calls import CALLS, HELPERS, UFUNCS
+from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
 from adjoint.simplify.exact import Coefficient, is_exact
 
 
@@ -67,7 +68,7 @@ class Python:
         self.used: dict[str, None] = {}
         self.helpers: dict[str, None] = {}
 
-    def __call__(self, tree: Tree, level: int = SUM) -> str:
+    def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], tuple[str, int]] = getattr(self, "_" + type(tree).__name__.lower())
         text, own = rule(tree)
         return f"({text})" if own < level else text
@@ -322,6 +323,9 @@ class Python:
             if axis is not None and tree.args[0].kind == MATRIX:
                 args.append(f"axis={axis}")
             return f"{self.helper(tree.name)}({', '.join(args)})", ATOM
+        if tree.name in COMPARISONS:
+            left, right = (self(a, SUM) for a in tree.args)
+            return f"{left} {COMPARISONS[tree.name]} {right}", LOOSE
         pattern = CALLS.get(tree.name)
         if pattern is not None:
             return pattern(self.module, args, getattr(tree.extra, "params", {})), ATOM

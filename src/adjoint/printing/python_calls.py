@@ -10,6 +10,11 @@ Spelling = Callable[[str, Sequence[str], dict[str, Any]], str]
 UFUNCS = frozenset(("where",))
 """Functions spelled ``np.name(args)`` besides the ufuncs."""
 
+COMPARISONS = {
+    "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
+    "not_equal": "!=",
+}  # fmt: skip
+
 HELPERS: dict[str, str] = {
     "expit": '''def expit(x):
     """1 / (1 + exp(-x)), without overflow."""

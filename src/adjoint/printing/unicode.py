@@ -12,6 +12,7 @@ from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
     QUOTIENT,
+    LOOSE,
     SCALAR,
     SUM,
     Add,
@@ -62,13 +63,15 @@ class Unicode:
     def __init__(self, sizes: dict[int, str] | None = None) -> None:
         self.sizes = sizes or {}
 
-    def __call__(self, tree: Tree, level: int = SUM) -> str:
+    def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], str] = getattr(self, "_" + type(tree).__name__.lower())
         text = rule(tree)
         return f"({text})" if tree.level < level or self._needs(tree, level) else text
 
     def _needs(self, tree: Tree, level: int) -> bool:
-        """Negative numbers and fractions are sums in disguise."""
+        """Negative numbers and fractions are sums in disguise; comparisons bind less than sums."""
+        if isinstance(tree, Call):
+            return level > LOOSE and tree.name in INFIX
         if isinstance(tree, Number):
             negative = not isinstance(tree.value, complex) and tree.value < 0
             return level > SUM and (negative or (level >= POWER and "/" in self._number(tree)))
@@ -162,7 +165,7 @@ class Unicode:
         base = self(tree.base, POWER + 1)
         if isinstance(tree.base, Pow | Root):
             base = base if base.startswith("(") else f"({base})"
-        exponent = self(tree.exponent)
+        exponent = self._exponent(tree.exponent)
         raised = superscript(exponent)
         if (
             isinstance(tree.base, Call)
@@ -177,6 +180,16 @@ class Unicode:
         simple = re.fullmatch(r"[\w.]+", exponent)
         return f"{base}^{exponent}" if simple else f"{base}^({exponent})"
 
+    def _exponent(self, tree: Tree) -> str:
+        """An exponent: fractions as such, x^(3/2) and not x^1.5."""
+        if isinstance(tree, Number) and not isinstance(tree.value, complex):
+            found = parts_of_number(abs(tree.value), {})
+            if found is not None and 1 < found[0].fraction.denominator < 10 and not (
+                found[0].above or found[0].below
+            ):
+                return ("−" if tree.value < 0 else "") + "/".join(found[1])
+        return self(tree)
+
     def _root(self, tree: Root) -> str:
         return f"√{self(tree.tree, POWER + 1)}"
 
@@ -186,7 +199,9 @@ class Unicode:
         args = [self(a) for a in tree.args]
         sign = INFIX.get(tree.name)
         if sign is not None:
-            return f"({args[0]} {sign} {args[1]})"
+            return f"{self(tree.args[0], SUM)} {sign} {self(tree.args[1], SUM)}"
+        if tree.name in ("logical_not", "invert"):
+            return f"¬{self(tree.args[0], POWER)}"
         if tree.name == "abs" or tree.name == "absolute":
             return f"|{args[0]}|"
         if tree.name == "convert":

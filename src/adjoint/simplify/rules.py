@@ -33,6 +33,15 @@ from adjoint.simplify.choices import (
     same_branches,
 )
 from adjoint.simplify.cleanup import factored
+from adjoint.simplify.conditions import (
+    choose_inside,
+    diagonal_choice,
+    drop_conjunct,
+    masked_identity,
+    merge_choices,
+    positive_condition,
+    same_conditions,
+)
 from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
 from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
 from adjoint.simplify.expression import (
@@ -96,6 +105,8 @@ LAWS: tuple[Law, ...] = (
     Law("cosh²x − sinh²x = 1", lambda x: np.cosh(x) ** 2 - np.sinh(x) ** 2, lambda x: 1.0,
         "where cosh x does not overflow"),
     # -- products of functions
+    Law("sign x · |x| = x", lambda x: np.sign(x) * np.abs(x), lambda x: x, ALWAYS),
+    Law("sign x · x² = x |x|", lambda x: np.sign(x) * x**2, lambda x: x * np.abs(x), ALWAYS),
     Law("cos x · tan x = sin x", lambda x: np.cos(x) * np.tan(x), lambda x: np.sin(x), "cos x ≠ 0"),
     Law("sin x / cos x = tan x", lambda x: np.sin(x) / np.cos(x), lambda x: np.tan(x), "cos x ≠ 0"),
     Law("sinh x / cosh x = tanh x", lambda x: np.sinh(x) / np.cosh(x), lambda x: np.tanh(x),
@@ -341,6 +352,15 @@ def sum_of_deviations(e: Expr) -> Expr:
     return e
 
 
+def even_power(e: Expr) -> Expr:
+    """|x|²ⁿ = x²ⁿ, also where the power came about in a product."""
+    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "absolute":
+        n = number_of(e.exponent)
+        if isinstance(n, int) and n % 2 == 0:
+            return power(e.base.args[0], e.exponent)
+    return e
+
+
 def log_det_of_inverse(e: Expr) -> Expr:
     """log |det A⁻¹| = −log |det A|."""
     if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
@@ -368,12 +388,20 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     write_out,
     merge_stacks,
     log_det_of_inverse,
-    same_branches,
+    even_power,
+    positive_condition,
+    same_conditions,
+    masked_identity,
     drop_guard,
+    choose_inside,
+    drop_conjunct,
+    diagonal_choice,
+    same_branches,
     drop_indicator,
     drop_choice,
     name_step,
     drop_nan_test,
+    merge_choices,
     apply_laws,
     factored_for_reading,
 )

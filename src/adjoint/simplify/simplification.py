@@ -13,6 +13,9 @@ from adjoint.simplify.rules import simplify_step
 MOST_SPREAD = 6
 """Sums of tensors in a product are multiplied out up to so many terms."""
 
+ROUNDS = 32
+"""Choices inside choices are opened one by one, from the outside, and each takes a round."""
+
 MOST_TERMS = 40
 """Products are multiplied out, to see whether terms cancel, up to so many terms."""
 
@@ -31,12 +34,12 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
             known = memory[e] = simplify_step(spread_tensors(e))
         return known
 
-    found = rewrite(roots, step)
+    found = rewrite(roots, step, ROUNDS)
     for k, e in enumerate(found):
         # Where the whole is one product of several factors, nothing meets that could cancel.
         wide = expanded(e) if isinstance(e, Sum) or len(e.children()) == 1 else e
         if wide is not e:
-            (other,) = rewrite([wide], step)
+            (other,) = rewrite([wide], step, ROUNDS)
             if size(other) < size(e):
                 found[k] = other
     return found
