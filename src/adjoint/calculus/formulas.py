@@ -28,6 +28,7 @@ from adjoint.printing.names import ascii_name
 from adjoint.simplify.cost import cost_of_graph
 from adjoint.simplify.expression import Expr
 from adjoint.simplify.reading import read
+from adjoint.simplify.regular import rule_of
 from adjoint.simplify.simplification import simplify
 from adjoint.transforms.rerolling import loops_left
 
@@ -221,6 +222,9 @@ class _Arrays:
                 return name, array
         if not needed:
             return None
+        rule = rule_of(value)
+        if rule is not None:
+            return ("mask" if value.dtype.kind == "b" else "rule"), rule
         name = f"C{len(self.constants) + 1}"
         self.constants[name] = value
         return name, value

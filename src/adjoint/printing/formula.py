@@ -17,7 +17,8 @@ from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
 from adjoint.printing.precedence import SUM, TENSOR, Add, Call, Indexed, Pow, Tree
-from adjoint.printing.python import HELPERS, Python
+from adjoint.printing.python import Python
+from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
 from adjoint.simplify.expression import Expr, Symbol, walk
@@ -289,8 +290,11 @@ class Formula:
         if "special" in printer.helpers:
             package = "jax.scipy" if target == "jax" else "scipy"
             head += f"from {package} import special\n"
+        known = JAX_HELPERS if target == "jax" else {}
         helpers = [
-            "\n\n" + HELPERS[h].replace(f"def {h}(", f"def {printer.helper(h)}(")
+            "\n\n" + (known[h] if h in known else HELPERS[h]).replace(
+                f"def {h}(", f"def {printer.helper(h)}("
+            )
             for h in printer.helpers
             if h in HELPERS
         ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.printing.names import LETTERS, parts_of
 from adjoint.printing.numbers import decimal, parts_of_number
+from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -19,6 +20,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -31,11 +33,15 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
 )
+from adjoint.printing.unicode import is_elementary, named_lengths
 from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.regular import Band
 
 LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
@@ -84,6 +90,16 @@ class Latex:
 
     def _ones(self, tree: Ones) -> str:
         return r"\mathbf{1}"
+
+    def _regular(self, tree: Regular) -> str:
+        if isinstance(tree.rule, Band):
+            text = band_text(tree.rule, r"\mathbf{1} \mathbf{1}^\top", "I")
+            return re.sub("tri[lu]", lambda m: rf"\operatorname{{{m[0]}}}", text.replace("−", "-"))
+        name = number_latex(tree.shape[0], self.sizes)
+        text = listed(tree.rule, lambda v: number_latex(v, {}), name,
+                      lambda r: f"({number_latex(r, {})})^{{{name}-1}}")  # fmt: skip
+        text = text.replace("…", r"\ldots").replace("−", "-")
+        return rf"\left{text[:-1]}\right]"
 
     def _norm(self, tree: Norm) -> str:
         return rf"\left\|{self(tree.tree)}\right\|" + ("_F" if tree.tree.kind == "matrix" else "")
@@ -138,7 +154,8 @@ class Latex:
 
     def _pow(self, tree: Pow) -> str:
         exponent = self(tree.exponent)
-        if isinstance(tree.base, Call) and tree.base.name in OPERATORS:
+        elementary = isinstance(tree.base, Call) and is_elementary(tree.base.name)
+        if isinstance(tree.base, Call) and elementary and tree.base.name in OPERATORS:
             args = ", ".join(self(a) for a in tree.base.args)
             return rf"{OPERATORS[tree.base.name]}^{{{exponent}}}\left({args}\right)"
         base = self(tree.base, POWER + 1)
@@ -153,7 +170,11 @@ class Latex:
 
     def _call(self, tree: Call) -> str:
         args = [self(a) for a in tree.args]
-        args += [rf"\mathtt{{{o}}}" for o in tree.options]
+        if tree.name == "pad" and len(args) == 3:
+            zeros = ["" if a == r"\left[\right]" else a[6:-7] for a in args[1:]]
+            shown = ",\\; ".join(filter(None, (zeros[0], args[0], zeros[1])))
+            return rf"\left[{shown}\right]"
+        args += [rf"\mathtt{{{self._sized(o)}}}" for o in tree.options]
         if tree.name in INFIX:
             return f"{args[0]} {INFIX[tree.name]} {args[1]}"
         if tree.name in ("abs", "absolute"):
@@ -175,13 +196,30 @@ class Latex:
         return r"\left[" + ",\\; ".join(self(p) for p in tree.parts) + r"\right]"
 
     def _entry(self, tree: Entry) -> str:
-        return f"{self(tree.tree, POWER)}_{{{tree.index[1:-1]}}}"
+        return f"{self(tree.tree, POWER)}_{{{self._sized(tree.index)[1:-1]}}}"
+
+    def _sized(self, text: str) -> str:
+        return named_lengths(text, lambda n: number_latex(n, self.sizes))
+
+    def _gather(self, tree: Gather) -> str:
+        return f"{self(tree.tree, POWER)}_{{{self._places(tree.parts)}}}"
+
+    def _scatter(self, tree: Scatter) -> str:
+        name = r"\operatorname{scatter}"
+        return rf"{name}\left({self(tree.tree)};\, {self._places(tree.parts)}\right)"
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
         parts = []
         for f, letters in tree.shown():
+            if isinstance(f, Regular) and isinstance(f.rule, Band):
+                text = bracket(f.rule, *letters)
+                parts.append(text.replace("≤", r"\leq").replace("≠", r"\neq").replace("−", "-"))
+                continue
             name = r"\delta" if isinstance(f, Name) and f.text == "δ" else self(f, POWER)
             parts.append(f"{name}_{{{letters}}}" if letters else name)
         number = "" if tree.coefficient == 1 else number_latex(tree.coefficient, self.sizes) + r"\,"

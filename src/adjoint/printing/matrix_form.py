@@ -22,12 +22,15 @@ from adjoint.printing.precedence import (
     Number,
     Ones,
     Pow,
+    Regular,
     Tree,
     chain,
     flip,
     hadamard,
     transposes,
+    triangle_of,
 )
+from adjoint.simplify.regular import Band
 
 Edge = tuple[int, int, Tree]
 
@@ -151,6 +154,8 @@ class Network:
                 continue
             m = m if a == i else flip(m)
             n = second[2] if second[0] == j else flip(second[2])
+            if isinstance(m, Regular) or isinstance(n, Regular):
+                continue  # a triangle of the other one
             middle = [diagonal(v) for v in [self._vector(j)] if v is not None]
             last = [diagonal(v) for v in [self._vector(i)] if v is not None]
             self.edges = [e for e in self.edges if e is not edges[0] and e is not second]
@@ -193,6 +198,10 @@ class Network:
             return chain([column, flip(right or Ones(self.sizes[j]))], MATRIX)
         ((a, _, m),) = self.edges
         m = m if a == i else flip(m)
+        if isinstance(m, Regular) and isinstance(m.rule, Band) and left and right:
+            outer = triangle_of(m.rule, chain([left, flip(right)], MATRIX))
+            if outer is not None:
+                return outer
         before = [diagonal(left)] if left is not None else []
         after = [diagonal(right)] if right is not None else []
         return chain([*before, m, *after], MATRIX)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter, abc
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from adjoint.graph.binding import PROJECTION
+from adjoint.primitives.indexing import HOLE
 from adjoint.primitives.scalar import Elementwise
 from adjoint.printing.matrix_form import Network, NoMatrixForm
 from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     TENSOR,
+    VECTOR,
     Add,
     Call,
     Entry,
+    Gather,
+    Identity,
     Indexed,
     Inverse,
     Kron,
@@ -25,7 +32,9 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
     chain,
@@ -36,7 +45,7 @@ from adjoint.printing.precedence import (
 )
 from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.exact import HALF, ONE, exact, is_exact, is_negative
+from adjoint.simplify.exact import HALF, ONE, ZERO, exact, is_exact, is_negative
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -53,6 +62,13 @@ from adjoint.simplify.expression import (
     walk,
 )
 from adjoint.simplify.linear_algebra import is_log_det
+from adjoint.simplify.regular import Rule, Sequence
+
+NEAR_END, LONG_AXIS = 4, 16
+"""Slices of axes longer than the one end so many places before the end, counted from there."""
+
+FEW_ZEROS = 3
+"""Up to so many zeros beside a vector are written out: [0, 0, v]."""
 
 LETTERS = "ijklpqrstuvwabcdefgh"
 
@@ -83,7 +99,8 @@ class Notation:
 
     def _form(self, e: Expr) -> Tree:
         if isinstance(e, Symbol):
-            return Name(e.name, kind_of(e.rank))
+            named = not isinstance(e.origin, Rule)
+            return Name(e.name, kind_of(e.rank)) if named else Regular(e.origin, e.shape)
         if isinstance(e, Sum):
             return self._sum(e)
         if isinstance(e, Power):
@@ -156,9 +173,13 @@ class Notation:
         if n is None:
             return Pow(base, self._operand(e.exponent))
         if is_negative(n):
-            below = self._positive_power(base, exact(-n))
-            return Quotient(Number(ONE), below)
+            return self._reciprocal(base, exact(-n))
         return self._positive_power(base, n)
+
+    def _reciprocal(self, base: Tree, n: Any) -> Tree:
+        if n == 1 and isinstance(base, Regular) and isinstance(base.rule, Sequence):
+            return Regular(replace(base.rule, inverse=not base.rule.inverse), base.shape)
+        return Quotient(Number(ONE), self._positive_power(base, n))
 
     def _positive_power(self, base: Tree, n: Any) -> Tree:
         if n == 1:
@@ -185,10 +206,12 @@ class Notation:
             return Inverse(args[0], is_symmetric(e))
         if e.primitive is PROJECTION:
             return Entry(args[0], f"[{e.params['index']}]", kind)
-        if e.name == "scatter_add" and (widths := _padding(e)) is not None:
-            return Call("pad", (args[1],), kind, "", (widths,), e)
-        if e.name == "getitem" and len(args) == 1:
-            return Entry(args[0], _index_text(e.params["template"]), kind)
+        if e.name == "scatter_add":
+            return self._scatter(e, args)
+        if e.name == "getitem" and len(args) > 1:
+            return self._gather(e, args)
+        if e.name == "getitem":
+            return Entry(args[0], _index_text(e.params["template"], e.args[0].shape), kind)
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
         if e.name == "reshape" and isinstance(args[0], Kron):
@@ -196,8 +219,31 @@ class Notation:
             s = e.args[0].shape
             if e.shape == (s[0] * s[1], s[2] * s[3]):
                 return Kron(args[0].right, args[0].left, MATRIX)
+        if e.name in ("power", "float_power") and len(args) == 2:
+            return Pow(*args)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
         return Call(e.name, tuple(args), kind, latex, _options(e), e)
+
+    def _gather(self, e: Apply, args: list[Tree]) -> Tree:
+        x, *index = args
+        order = e.args[1]
+        if isinstance(order, Apply) and order.name == "argsort" and order.args == e.args[:1]:
+            if e.rank == 1 and len(e.params["template"]) == 1:
+                return Call("sort", (x,), VECTOR)
+        return Gather(x, _filled(e.params["template"], index), kind_of(e.rank))
+
+    def _scatter(self, e: Apply, args: list[Tree]) -> Tree:
+        total, value, *index = args
+        widths = _padding(e)
+        if widths is not None:
+            zeros = re.findall(r"\d+", widths)
+            if e.rank == 1 and all(int(z) <= FEW_ZEROS for z in zeros):
+                before, after = (Literal((Number(ZERO),) * int(z), VECTOR) for z in zeros)
+                return Call("pad", (value, before, after), VECTOR, "", (widths,), e)
+            return Call("pad", (value,), kind_of(e.rank), "", (widths,), e)
+        if number_of(e.args[0]) != 0:
+            return Call(e.name, tuple(args), kind_of(e.rank), "", _options(e), e)
+        return Scatter(value, _filled(e.params["template"], index), e.shape)
 
     # -- terms --------------------------------------------------------------------------------
 
@@ -231,7 +277,7 @@ class Notation:
                 above.append((f, labels))
         return above, below
 
-    def _body(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+    def _body(self, factors: abc.Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
         """Scalars and one array: the matrix form of the product."""
         out = e.out
         if len(out) > 2:
@@ -246,7 +292,7 @@ class Notation:
             return network.scalars, network.vector(out[0])
         return network.scalars, network.matrix(*out)
 
-    def _kronecker(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+    def _kronecker(self, factors: abc.Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
         """A tensor [i, a, j, b] that is A[i, j] B[a, b] is B ⊗ A, for columns stacked."""
         if len(e.out) != 4:
             raise NoMatrixForm
@@ -331,14 +377,14 @@ def _core(tree: Tree) -> Tree:
     return tree.parts[-1] if isinstance(tree, Times) else tree
 
 
-def _sizes(factors: Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
+def _sizes(factors: abc.Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
     used = {i for _, labels in factors for i in labels}
     if place is not None:
         used |= {e.out[place], e.out[place + 2]}
     return {i: e.sizes[i] for i in used}
 
 
-def _components(factors: Sequence[Factor], e: Term) -> dict[int, int]:
+def _components(factors: abc.Sequence[Factor], e: Term) -> dict[int, int]:
     """For each index, which connected part of the product it belongs to."""
     group = {i: i for i in e.sizes}
     for _, labels in factors:
@@ -349,8 +395,11 @@ def _components(factors: Sequence[Factor], e: Term) -> dict[int, int]:
 
 
 def _in_order(scalars: list[Tree]) -> list[Tree]:
-    """Scalars as one writes them: names, then powers, then products, then functions."""
-    return sorted(scalars, key=_rank)
+    """Scalars as one writes them: names, then powers, then products, then functions; equal ones as
+    a power."""
+    times_each = Counter(scalars)
+    powers = [t if n == 1 else Pow(t, Number(n)) for t, n in times_each.items()]
+    return sorted(powers, key=_rank)
 
 
 _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
@@ -394,19 +443,39 @@ def _options(e: Apply) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _index_text(template: Sequence[Any]) -> str:
-    """``[0, :]`` for the template of an index."""
-    return "[" + ", ".join(_part_text(p) for p in template) + "]"
+def _filled(template: abc.Sequence[Any], arrays: list[Tree]) -> tuple[Tree | str, ...]:
+    """The parts of an index, its arrays in their places."""
+    found = iter(arrays)
+    return tuple(next(found) if p == HOLE else _part_text(p) for p in template)
 
 
-def _part_text(part: Any) -> str:
+def _index_text(template: abc.Sequence[Any], shape: tuple[int, ...] = ()) -> str:
+    """``[0, :]`` for the template of an index of an array of this shape."""
+    sizes: abc.Sequence[int | None] = shape if len(template) == len(shape) else [None] * len(template)
+    parts = [_part_text(p, n) for p, n in zip(template, sizes, strict=True)]
+    while len(parts) > 1 and parts[-1] == ":":
+        parts.pop()
+    return "[" + ", ".join(parts) + "]"
+
+
+def _part_text(part: Any, size: int | None = None) -> str:
     if isinstance(part, slice):
-        bounds = ["" if v is None else str(v) for v in (part.start, part.stop)]
+        start, stop = part.start, part.stop
+        if size is not None and part.step in (None, 1):
+            start = None if start == 0 else _from_end(start, size)
+            stop = None if stop == size else _from_end(stop, size)
+        bounds = ["" if v is None else str(v) for v in (start, stop)]
         text = ":".join(bounds)
         return text if part.step is None else f"{text}:{part.step}"
     if part is Ellipsis:
         return "..."
     return "None" if part is None else str(part)
+
+
+def _from_end(place: int | None, size: int) -> int | None:
+    """A place near the end of a long axis, counted from there."""
+    near = place is not None and 0 < size - place <= NEAR_END and size > LONG_AXIS
+    return place - size if place is not None and near else place
 
 
 def row(tree: Tree) -> Tree:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adjoint.simplify.exact import ONE, Coefficient, multiply
+from adjoint.simplify.regular import Band, Rule
 
 LOOSE, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(-1, 5)
 """How tightly a form binds; an operand that binds less tightly than its place is bracketed."""
@@ -182,7 +183,7 @@ class Pow(Tree):
 
     @property
     def kind(self) -> str:
-        return self.base.kind
+        return self.base.kind if self.base.kind != SCALAR else self.exponent.kind
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,32 @@ class Entry(Tree):
 
 
 @dataclass(frozen=True)
+class Gather(Tree):
+    """A part of an array by an index with arrays in it; the other parts are text."""
+
+    tree: Tree
+    parts: tuple[Tree | str, ...]
+    of: str
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Scatter(Tree):
+    """Zeros with a value added at an index."""
+
+    tree: Tree
+    parts: tuple[Tree | str, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))
+
+
+@dataclass(frozen=True)
 class Indexed(Tree):
     """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters].
 
@@ -285,6 +312,18 @@ class Indexed(Tree):
         return kind_of(len(self.out))
 
 
+@dataclass(frozen=True)
+class Regular(Tree):
+    """An array that follows a rule."""
+
+    rule: Rule
+    shape: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))
+
+
 # -- transposes ------------------------------------------------------------------------------------
 
 
@@ -298,6 +337,17 @@ def flip(tree: Tree) -> Tree:
         return tree
     if isinstance(tree, Number):
         return Number(tree.value, tree.shape[::-1])
+    if isinstance(tree, Regular) and isinstance(tree.rule, Band):
+        return Regular(tree.rule.flipped(), tree.shape[::-1])
+    if isinstance(tree, Gather) and isinstance(tree.tree, Identity) and len(tree.parts) == 2:
+        return Gather(tree.tree, tree.parts[::-1], MATRIX)  # the columns of I are its rows
+    if isinstance(tree, Entry) and isinstance(tree.tree, Identity) and tree.kind == MATRIX:
+        return Entry(tree.tree, turned_index(tree.index), MATRIX)
+    if isinstance(tree, Call) and tree.name in TRIANGLES and tree.kind == MATRIX:
+        return _flipped_triangle(tree)
+    if isinstance(tree, Hadamard) and tree.kind == MATRIX:
+        turned = Hadamard(tuple(flip(p) for p in tree.parts))
+        return turned if transposes(turned) <= transposes(tree) else Flip(tree)
     if isinstance(tree, Chain):
         parts = tuple(flip(p) for p in reversed(tree.parts))
         return Chain(parts, tree.of)
@@ -309,6 +359,22 @@ def flip(tree: Tree) -> Tree:
         inside = Add(tuple((s, flip(t)) for s, t in tree.parts))
         return inside if transposes(inside) <= transposes(tree) else Flip(tree)
     return Flip(tree)
+
+
+TRIANGLES = {"tril": "triu", "triu": "tril"}
+
+
+def _flipped_triangle(tree: Call) -> Tree:
+    """tril(A, k)ᵀ = triu(Aᵀ, −k)."""
+    options = tuple(str(-int(k)) for k in tree.options)
+    return Call(TRIANGLES[tree.name], (flip(tree.args[0]),), MATRIX, "", options)
+
+
+def turned_index(index: str) -> str:
+    """``[1:]`` for ``[:, 1:]``, and the other way round."""
+    parts = [p.strip() for p in index[1:-1].split(",")]
+    parts = [*parts, ":"][1::-1]
+    return f"[{parts[0]}]" if parts[1] == ":" else f"[{', '.join(parts)}]"
 
 
 def is_diagonal(tree: Tree) -> bool:
@@ -323,6 +389,8 @@ def transposes(tree: Any) -> int:
         return sum(transposes(t) for _, t in tree.parts)
     if isinstance(tree, Chain | Times | Hadamard):
         return sum(map(transposes, tree.parts))
+    if isinstance(tree, Call) and tree.name in TRIANGLES:
+        return transposes(tree.args[0])
     return 0
 
 
@@ -364,10 +432,35 @@ def times(coefficient: Coefficient, scalars: list[Tree], body: Tree | None) -> T
 
 def hadamard(parts: list[Tree]) -> Tree:
     """The elementwise product; reciprocals among the parts become one denominator."""
+    parts = _triangular(parts)
     above = [p for p in parts if not is_reciprocal(p)]
     below = [p.bottom for p in parts if isinstance(p, Quotient) and is_reciprocal(p)]
     top = _elementwise_product(above) if above else Number(ONE)
     return Quotient(top, _elementwise_product(below)) if below else top
+
+
+def _triangular(parts: list[Tree]) -> list[Tree]:
+    """Zeros and ones that keep a triangle of the other factors: tril(A) for L ∘ A."""
+    for k, p in enumerate(parts):
+        if isinstance(p, Regular) and isinstance(p.rule, Band) and len(parts) > 1:
+            rest = hadamard([q for j, q in enumerate(parts) if j != k])
+            found = triangle_of(p.rule, rest)
+            if found is not None:
+                return [found]
+    return parts
+
+
+def triangle_of(band: Band, tree: Tree) -> Tree | None:
+    """A band of a matrix, by the names of NumPy: tril(A, k), triu(A, k)."""
+    if band.outside:
+        return None
+    if isinstance(tree, Pow):
+        inner = triangle_of(band, tree.base)
+        return None if inner is None else Pow(inner, tree.exponent)
+    for name, k in (("tril", band.high), ("triu", band.low)):
+        if k is not None:
+            tree = Call(name, (tree,), MATRIX, "", (str(k),) if k else ())
+    return tree
 
 
 def _elementwise_product(parts: list[Tree]) -> Tree:

@@ -30,6 +30,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -41,14 +42,19 @@ from adjoint.printing.precedence import (
     Number,
     Ones,
     Pow,
+    TRIANGLES,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
     is_diagonal,
     kind_of,
 )
 from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
+from adjoint.printing.sequences import as_code
+from adjoint.printing.unicode import named_lengths
 from adjoint.simplify.exact import Coefficient, is_exact
 
 
@@ -155,6 +161,10 @@ class Python:
 
     def _identity(self, tree: Identity) -> tuple[str, int]:
         return self.np("eye", self.size(tree.size))
+
+    def _regular(self, tree: Regular) -> tuple[str, int]:
+        code = as_code(tree.rule, self.size, tree.shape, self.module)
+        return code, PRODUCT if " " in code.split("(")[0] or "**" in code else ATOM
 
     def _ones(self, tree: Ones) -> tuple[str, int]:
         return self.np("ones", self.size(tree.size))
@@ -312,8 +322,10 @@ class Python:
 
     def _call(self, tree: Call) -> tuple[str, int]:
         args = [self(a) for a in tree.args]
-        if tree.name == "pad":
-            return self.np("pad", *args, *tree.options)
+        if tree.name in ("pad", *TRIANGLES):
+            return self.np(tree.name, args[0], *map(self._lengths, tree.options))
+        if tree.name == "reshape":
+            return self.np("reshape", args[0], self.shape(tree.extra.params["shape"]))
         if tree.extra == "logdet":
             inner = tree.args[0].args[0].args[0]  # type: ignore[attr-defined]
             return f"{self.module}.linalg.slogdet({self(inner)})[1]", ATOM
@@ -349,7 +361,25 @@ class Python:
         return self.np("array" if all_scalars(tree) else "stack", f"[{inner}]")
 
     def _entry(self, tree: Entry) -> tuple[str, int]:
-        return f"{self(tree.tree, ATOM)}{tree.index}", ATOM
+        return f"{self(tree.tree, ATOM)}{self._lengths(tree.index)}", ATOM
+
+    def _lengths(self, text: str) -> str:
+        """An option or an index with lengths by name."""
+        return named_lengths(text, self.size)
+
+    def _gather(self, tree: Gather) -> tuple[str, int]:
+        return f"{self(tree.tree, ATOM)}[{self._places(tree.parts)}]", ATOM
+
+    def _scatter(self, tree: Scatter) -> tuple[str, int]:
+        self.helpers["add_at"] = None
+        sliced = [p if isinstance(p, Tree) else _as_slice(p) for p in tree.parts]
+        index = self._places(sliced)
+        index = f"({index},)" if len(sliced) == 1 else f"({index})"
+        args = (self.shape(tree.shape), index, self(tree.tree))
+        return f"{self.helper('add_at')}({', '.join(args)})", ATOM
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> tuple[str, int]:
         sizes = dict(tree.sizes)
@@ -367,6 +397,14 @@ class Python:
             return text, ATOM
         number, level = self.number(tree.coefficient)
         return f"{number} * {text}", SUM if level == SUM else PRODUCT
+
+
+def _as_slice(part: str) -> str:
+    """A slice outside brackets: ``slice(None, None, -1)`` for ``::-1``."""
+    if ":" not in part:
+        return part.replace("...", "Ellipsis")
+    bounds = [b.strip() or "None" for b in part.split(":")]
+    return f"slice({', '.join(bounds)})"
 
 
 def is_row(tree: Tree) -> bool:

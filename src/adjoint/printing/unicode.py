@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from adjoint.printing.names import greek, is_product, parts_of
 from adjoint.printing.numbers import decimal, parts_of_number
+from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -20,6 +23,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -32,11 +36,14 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
 )
 from adjoint.simplify.exact import Coefficient, Rational
+from adjoint.simplify.regular import Band
 
 SUPERSCRIPTS = str.maketrans("0123456789-+=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁼⁽⁾ⁿ")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -44,6 +51,9 @@ FUNCTIONS = {"expit": "σ", "absolute": "abs"}
 LETTER_SUPERSCRIPTS = dict(
     zip("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)
 )
+SHORT = 16
+"""Numbers up to this one are no lengths of named dimensions."""
+
 VULGAR = {("1", "2"): "½", ("1", "4"): "¼", ("3", "4"): "¾"}
 """Fractions that have a sign of their own."""
 
@@ -94,6 +104,20 @@ class Unicode:
 
     def _ones(self, tree: Ones) -> str:
         return "𝟏"
+
+    def _regular(self, tree: Regular) -> str:
+        if isinstance(tree.rule, Band):
+            return band_text(tree.rule, "𝟏𝟏ᵀ", "I")
+        name = coefficient_text(tree.shape[0], self.sizes)
+        return listed(tree.rule, self._number_text, name, lambda r: self._last_power(r, name))
+
+    def _number_text(self, value: Coefficient) -> str:
+        return coefficient_text(value)
+
+    def _last_power(self, ratio: Coefficient, name: str) -> str:
+        base = coefficient_text(ratio)
+        base = base if base.replace(".", "").isalnum() else f"({base})"
+        return f"{base}{superscript(f'{name} − 1') or f'^({name} − 1)'}"
 
     def _norm(self, tree: Norm) -> str:
         return f"‖{self(tree.tree)}‖"
@@ -171,13 +195,13 @@ class Unicode:
             isinstance(tree.base, Call)
             and tree.base.args
             and raised
-            and not INFIX.get(tree.base.name)
+            and is_elementary(tree.base.name)
         ):
             head, rest = base.split("(", 1) if "(" in base else (base, "")
             return f"{head}{raised}({rest}" if rest else base + raised
         if raised:
             return base + raised
-        simple = re.fullmatch(r"[\w.]+", exponent)
+        simple = re.fullmatch(r"[\w.]+|\[.*\]", exponent)
         return f"{base}^{exponent}" if simple else f"{base}^({exponent})"
 
     def _exponent(self, tree: Tree) -> str:
@@ -197,6 +221,8 @@ class Unicode:
 
     def _call(self, tree: Call) -> str:
         args = [self(a) for a in tree.args]
+        if tree.name == "pad" and len(args) == 3:
+            return "[" + ", ".join(filter(None, (args[1][1:-1], args[0], args[2][1:-1]))) + "]"
         sign = INFIX.get(tree.name)
         if sign is not None:
             return f"{self(tree.args[0], SUM)} {sign} {self(tree.args[1], SUM)}"
@@ -208,29 +234,47 @@ class Unicode:
             return args[0]
         if tree.extra == "logdet":
             return f"log {args[0]}"
-        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join((*args, *tree.options))})"
+        options = [self._sized(o).replace("-", "−") for o in tree.options]
+        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join((*args, *options))})"
+
+    def _sized(self, text: str) -> str:
+        """An option or an index with lengths by name."""
+        return named_lengths(text, lambda n: coefficient_text(n, self.sizes))
 
     def _literal(self, tree: Literal) -> str:
         return "[" + ", ".join(self(p) for p in tree.parts) + "]"
 
     def _entry(self, tree: Entry) -> str:
         base = self(tree.tree, POWER)
-        index = tree.index[1:-1]
+        index = self._sized(tree.index)[1:-1]
         if isinstance(tree.tree, Name) and index.isdigit() and not base[-1:].isdigit():
             return base + str(index).translate(SUBSCRIPTS)
-        return base + tree.index
+        return f"{base}[{index}]"
+
+    def _gather(self, tree: Gather) -> str:
+        return f"{self(tree.tree, POWER)}[{self._places(tree.parts)}]"
+
+    def _scatter(self, tree: Scatter) -> str:
+        return f"scatter({self(tree.tree)} at {self._places(tree.parts)})"
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
-        parts = [
-            f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
-            for f, letters in tree.shown()
-        ]
+        parts = [self._element(f, letters) for f, letters in tree.shown()]
         sign = f"Σ[{','.join(summed)}] " if summed else ""
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
         gap = " " if number[-1:].isalpha() or any(c in number for c in "/)√") else ""
         return number + gap + sign + " ".join(parts)
+
+
+    def _element(self, f: Tree, letters: str) -> str:
+        """A factor of a product in index notation."""
+        if isinstance(f, Regular) and isinstance(f.rule, Band):
+            return bracket(f.rule, *letters)
+        return f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
 
 
 class SizedUnicode(Unicode):
@@ -238,6 +282,16 @@ class SizedUnicode(Unicode):
 
     def _identity(self, tree: Identity) -> str:
         return "I" + str(tree.size).translate(SUBSCRIPTS)
+
+
+def is_elementary(name: str) -> bool:
+    """Whether powers of a function are written behind its name: sin²(x), but det(X)²."""
+    return name == "expit" or getattr(getattr(np, name, None), "nin", 0) == 1
+
+
+def named_lengths(text: str, name: Callable[[int], str]) -> str:
+    """A text with the numbers in it that are lengths by name: those too large to be others."""
+    return re.sub(r"\d+", lambda m: name(int(m[0])) if int(m[0]) > SHORT else m[0], text)
 
 
 def coefficient_text(
@@ -333,4 +387,6 @@ def edge(tree: Tree, side: int) -> str:
         return "diag" if tree.name in ("diag", "tr") else "function"
     if isinstance(tree, Identity | Ones | Norm):
         return "letter"
+    if isinstance(tree, Regular):
+        return "function"
     return "("

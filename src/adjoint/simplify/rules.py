@@ -24,6 +24,7 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
+from adjoint.simplify.bands import bands_of_ones, masked_product
 from adjoint.simplify.choices import (
     drop_choice,
     drop_guard,
@@ -58,6 +59,7 @@ from adjoint.simplify.expression import (
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
+from adjoint.simplify.selections import scatter, select
 from adjoint.simplify.writing import merge_stacks, write_out
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
@@ -389,9 +391,13 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     merge_stacks,
     log_det_of_inverse,
     even_power,
+    select,
+    scatter,
     positive_condition,
     same_conditions,
     masked_identity,
+    masked_product,
+    bands_of_ones,
     drop_guard,
     choose_inside,
     drop_conjunct,
