@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from adjoint.graph.binding import variable
 from adjoint.graph.containers import flatten, unflatten
-from adjoint.graph.ir import Node
+from adjoint.graph.ir import Node, reachable
 from adjoint.graph.scope import Scope
-from adjoint.graph.tracer import Tracer
+from adjoint.graph.tracer import Tracer, wrap
 from adjoint.graph.tracing import Outputs
+from adjoint.simplify.expression import Apply, Expr, Sum, number_of, split, symbol, walk
+from adjoint.simplify.reading import read
+from adjoint.simplify.rebuild import evaluate
+from adjoint.simplify.simplification import simplify, size
 from adjoint.transforms.batching import replay
 from adjoint.transforms.rerolling import reroll
 
 ABSTRACT = "a formula holds for all values; give an example: formula(f, x=np.array([1.0, 2.0]))"
+
+
+SHIFTS = ("max", "maximum", "exp", "expit")
+"""Functions whose presence may mean that there is a shorter way to say the same."""
 
 
 def with_loops_rolled(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,16 +60,66 @@ def _rolled(f: Callable[..., Any]) -> Callable[..., Any]:
             called = [next(own) if isinstance(x, Tracer) else x for x in leaves]
             inner_args, inner_kwargs = unflatten(structure, called)
             outputs = Outputs(f(*inner_args, **inner_kwargs), "formula(f)")
-            found = reroll(outputs.nodes, scope)
-            if found is not None:
-                nodes, inputs = Outputs(found, "formula(f)").nodes, [v.node for v in inner]
-                # A wrong formula is worse than a long one.
-                if _agree(outputs.nodes, nodes, inputs, scope):
-                    results = replay(nodes, dict(zip(inputs, traced, strict=True)), scope)
-                    return outputs.tree(results)
+            nodes, inputs = outputs.nodes, [v.node for v in inner]
+            for rewritten in (reroll, functools.partial(_shortened, inputs)):
+                found = rewritten(nodes, scope)
+                if found is not None:
+                    new = Outputs(found, "formula(f)").nodes
+                    # A wrong formula is worse than a long one.
+                    if _agree(outputs.nodes, new, inputs, scope):
+                        nodes = new
+            if nodes is not outputs.nodes:
+                results = replay(nodes, dict(zip(inputs, traced, strict=True)), scope)
+                return outputs.tree(results)
         return f(*args, **kwargs)
 
     return rolled
+
+
+def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) -> list[Any] | None:
+    """The outputs in simpler terms, if there are any: the derivative of log softmax(x) needs no
+    derivative of the maximum by which its exponents are shifted."""
+    if not any(n.primitive.name in SHIFTS for n in reachable(outputs, scope)):
+        return None
+    symbols = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(inputs)}
+    before = read(outputs, symbols, lambda node, needed: ("", node) if needed else None)
+    after = simplify(before)
+    if size_of(after) >= size_of(before) and not any(map(_log_of_softmax, walk(after))):
+        return None
+    return evaluate(after, {s: wrap(n) for n, s in symbols.items()}, _plainly)
+
+
+def _plainly(e: Expr, done: Mapping[Expr, Any]) -> Any:
+    """Functions that appear in formulas only, by others that have derivatives."""
+    if not isinstance(e, Apply):
+        return None
+    if e.name == "log" and (of := _log_of_softmax(e)) is not None:
+        x = done[of.args[0]]
+        if of.name == "expit":
+            return -np.logaddexp(0.0, -x if of is e.args[0] else x)
+        return x - np.log(np.sum(np.exp(x), axis=of.params["axis"], keepdims=True))
+    if e.name not in ("softmax", "logsumexp"):
+        return None
+    axis, powers = e.params["axis"], np.exp(done[e.args[0]])
+    total = np.sum(powers, axis=axis, keepdims=True)
+    return powers / total if e.name == "softmax" else np.log(np.squeeze(total, axis))
+
+
+def _log_of_softmax(e: Expr) -> Apply | None:
+    """softmax(x) or σ(x) in log softmax(x), log σ(x) and log (1 − σ(x))."""
+    if not (isinstance(e, Apply) and e.name == "log"):
+        return None
+    (inner,) = e.args
+    if isinstance(inner, Sum) and len(inner.terms) == 2:
+        c, other = max(map(split, inner.terms), key=lambda t: isinstance(t[1], Apply))
+        one = any(number_of(t) == 1 for t in inner.terms)
+        inner = other if one and c == -1 and getattr(other, "name", "") == "expit" else inner
+    found = isinstance(inner, Apply) and inner.name in ("softmax", "expit")
+    return inner if found else None  # type: ignore[return-value]
+
+
+def size_of(results: Sequence[Expr]) -> int:
+    return sum(map(size, results))
 
 
 def _agree(old: Sequence[Node], new: Sequence[Node], inputs: Sequence[Node], scope: Scope) -> bool:

@@ -57,6 +57,7 @@ from adjoint.simplify.expression import (
     symbol,
 )
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
+from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
@@ -391,6 +392,8 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     merge_stacks,
     log_det_of_inverse,
     even_power,
+    name_logistic,
+    exponential_times_logistic,
     select,
     scatter,
     positive_condition,
