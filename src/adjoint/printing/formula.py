@@ -16,7 +16,18 @@ from adjoint.printing.lengths import holds_elsewhere
 from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
-from adjoint.printing.precedence import SUM, TENSOR, Add, Call, Indexed, Pow, Tree
+from adjoint.printing.precedence import (
+    SUM,
+    Add,
+    Call,
+    Hadamard,
+    Indexed,
+    Pow,
+    Quotient,
+    Root,
+    Times,
+    Tree,
+)
 from adjoint.printing.python import Python
 from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
@@ -363,8 +374,14 @@ def _axes_of(tree: Tree) -> str:
         parts = [t for _, t in tree.parts]
     elif isinstance(tree, Pow):
         parts = [tree.base]
-    elif isinstance(tree, Call) and tree.kind == TENSOR and len(tree.args) == 1:
-        parts = tree.args
+    elif isinstance(tree, Root):
+        parts = [tree.tree]
+    elif isinstance(tree, Quotient):
+        parts = [tree.top, tree.bottom]
+    elif isinstance(tree, Times | Hadamard):
+        parts = tree.parts
+    elif isinstance(tree, Call):
+        parts = [a for a in tree.args if a.kind == tree.kind]
     return next(filter(None, map(_axes_of, parts)), "")
 
 

@@ -77,6 +77,26 @@ class Network:
             summed.remove(place)
         self._join_parallel()
 
+    def reduce_partly(self, held: set[int]) -> None:
+        """Removes summed indices that are no more than a product with a vector or a matrix, but
+        for those that are held."""
+        summed = [i for i in self.sizes if i not in self.free and i not in held]
+        most = 1  # products with vectors first: they leave less to multiply
+        while most < 3:
+            place = next((i for i in summed if self._removed(i, summed, most)), None)
+            most = most + 1 if place is None else 1
+            if place is not None:
+                summed.remove(place)
+
+    def _removed(self, i: int, summed: list[int], most: int) -> bool:
+        edges = self._edges_at(i)
+        if not edges and self.vectors.get(i):
+            self.scalars.append(self._sum(i))
+            return True
+        if len(edges) == 1:
+            return self._absorb(i, summed)
+        return len(edges) == 2 == most and self._series(i)
+
     def _step(self, summed: list[int]) -> int | None:
         for i in summed:
             if not self._edges_at(i):
@@ -180,6 +200,16 @@ class Network:
                 self._join_parallel()
                 return True
         return False
+
+    def left(self, others: Iterable[tuple[object, tuple[int, ...]]]) -> set[int]:
+        """The indices that vectors and matrices, and some others, have now."""
+        found = {i for i, v in self.vectors.items() if v} | {i for e in self.edges for i in e[:2]}
+        return found.union(*(labels for _, labels in others))
+
+    def factors(self) -> list[tuple[Tree, tuple[int, ...]]]:
+        """What is left, vectors first, with its indices."""
+        vectors = [(v, (i,)) for i, found in sorted(self.vectors.items()) for v in found]
+        return [*vectors, *((m, (a, b)) for a, b, m in self.edges)]
 
     # -- results ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.indexing import HOLE
 from adjoint.primitives.scalar import Elementwise
+from adjoint.printing.kronecker import joined
 from adjoint.printing.matrix_form import Network, NoMatrixForm
 from adjoint.printing.precedence import (
     MATRIX,
@@ -39,6 +40,7 @@ from adjoint.printing.precedence import (
     Tree,
     chain,
     flip,
+    has_letters,
     kind_of,
     times,
     transposes,
@@ -74,10 +76,14 @@ LETTERS = "ijklpqrstuvwabcdefgh"
 
 
 class Notation:
-    """Builds trees; ``names`` are the parts that are printed by name."""
+    """Builds trees; ``names`` are the parts that are printed by name, ``taken`` are letters that no
+    index may have."""
 
-    def __init__(self, names: Mapping[Expr, str] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[Expr, str] | None = None, taken: abc.Iterable[str] = ()
+    ) -> None:
         self.names = dict(names or {})
+        self.letters = "".join(c for c in LETTERS if c not in set(taken))
         self.trees: dict[Expr, Tree] = {}
 
     def tree(self, root: Expr) -> Tree:
@@ -118,7 +124,7 @@ class Notation:
 
     def _sum(self, e: Sum) -> Tree:
         parts = []
-        if e.rank > 2:
+        if e.rank > 2 or (e.rank and any(map(self._has_letters, e.terms))):
             return self._tensor_sum(e)
         # Beside an identity, a number would be read as a multiple of it.
         beside = e.rank == 2 and any(_has_delta(t) for t in e.terms)
@@ -147,10 +153,25 @@ class Notation:
             for s, t in zip(signs, terms, strict=True)
         ]
         trees = [self._operand(t) for t in terms]
-        if any(isinstance(_core(t), Indexed) for t in trees):
-            trees = [self._indexed(t) for t in terms]
+        if any(map(has_letters, trees)) or e.rank < 3:
+            trees = [
+                self._indexed(t if not isinstance(tree, Name) else self._alone(t, s))
+                for t, s, tree in zip(terms, e.terms, trees, strict=True)
+            ]
+        else:
+            return Add(tuple(sorted(joined(signs, trees), key=lambda part: part[0] < 0)))
         signed = sorted(zip(signs, trees, strict=True), key=lambda part: part[0] < 0)
         return Add(tuple(signed))
+
+    def _has_letters(self, t: Expr) -> bool:
+        """Whether a term of a sum is printed in index notation; its sign is that of the sum."""
+        printed = split(t)[1] if is_negative(split(t)[0]) else t
+        return has_letters(self._operand(printed))
+
+    def _alone(self, term: Term, whole: Expr) -> Term:
+        """A term that has a name, as a product of nothing but itself."""
+        labels = tuple(range(whole.rank))
+        return raw_term(ONE, ((term, labels),), labels, dict(enumerate(whole.shape)))
 
     def _unspread(self, e: Expr) -> Expr:
         """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
@@ -313,55 +334,75 @@ class Notation:
             scalars.append(self.tree(found))
         return scalars, Kron(halves[0], halves[1])
 
-    def _indexed(self, e: Term) -> Tree:
+    def _indexed(self, e: Term, letters: str = "", taken: str = "") -> Tree:
         """Index notation; the letters of the result are the same in every term of a sum."""
-        letters: dict[int, str] = {}
-        deltas: list[tuple[str, str]] = []
-        for k, label in enumerate(e.out):
-            if label in letters:
-                deltas.append((letters[label], LETTERS[k]))
-            else:
-                letters[label] = LETTERS[k]
-        for label in e.sizes:
-            if label not in letters:
-                letters[label] = LETTERS[len(e.out) + len(letters)]
-        factors: list[tuple[Tree, str]] = [(Name("δ", MATRIX), a + b) for a, b in sorted(deltas)]
-        factors += [
-            (self._operand(f), "".join(letters[i] for i in labels)) for f, labels in e.factors
-        ]
-        sizes = tuple((letters[i], n) for i, n in e.sizes.items())
-        sizes += tuple((b, e.shape[LETTERS.index(b)]) for _, b in deltas)
-        entries: list[Tree | None] = [None] * len(deltas)
-        entries += [self._entry(f, "".join(letters[i] for i in ls)) for f, ls in e.factors]
-        return Indexed(e.coefficient, tuple(factors), LETTERS[: e.rank], sizes, tuple(entries))
+        out = letters or self.letters[: e.rank]
+        after = self.letters[2 * e.rank :] + self.letters[: 2 * e.rank]
+        free = [c for c in after if c not in out + taken]
+        above, below = self._fraction(e)
+        large = [(f, ls) for f, ls in above if len(ls) > 2 or self._is_indexed(f)]
+        network = Network(dict(e.sizes), set(e.out))
+        for f, ls in above:
+            if (f, ls) not in large:
+                network.attach(self._operand(f), ls)
+        network.reduce_partly({i for _, ls in large for i in ls})
+        named: dict[int, str] = {}
+        factors: list[tuple[Tree, str]] = []
+        for label, letter in zip(e.out, out, strict=True):
+            if named.setdefault(label, letter) != letter:
+                factors.append((Name("δ", MATRIX), named[label] + letter))
+        factors.sort(key=lambda pair: pair[1])
+        for label in sorted(network.left(large) - set(named)):
+            named[label] = free.pop(0)
+        entries: list[Tree | None] = [None] * len(factors)
+        for tree, ls in network.factors():
+            factors.append(_upright(tree, "".join(named[i] for i in ls)))
+            entries.append(None)
+        used = "".join(named.values()) + taken
+        for f, ls in large:
+            factors.append((self._operand(f), "".join(named[i] for i in ls)))
+            entries.append(self._entry(f, factors[-1][1], used))
+        sizes = tuple((c, e.sizes[i]) for i, c in named.items())
+        sizes += tuple((c, n) for c, n in zip(out, e.shape, strict=True) if c not in named.values())
+        body = Indexed(ONE, tuple(factors), out, sizes, tuple(entries))
+        scalars = _in_order(network.scalars)
+        if not scalars and not below:
+            return replace(body, coefficient=e.coefficient)
+        top = times(e.coefficient, scalars, body)
+        return Quotient(top, times(ONE, _in_order(below), None)) if below else top
 
-    def _entry(self, e: Expr, letters: str) -> Tree | None:
-        """One entry of a tensor that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
-        if e.rank < 3 or isinstance(self._operand(e), Name):
+    def _is_indexed(self, e: Expr) -> bool:
+        """Whether the tree of a matrix or vector has index notation inside."""
+        return bool(e.rank) and not isinstance(e, Symbol) and has_letters(self._operand(e))
+
+    def _entry(self, e: Expr, letters: str, taken: str) -> Tree | None:
+        """One entry of an array that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
+        if isinstance(self._operand(e), Name) or (e.rank < 3 and not self._is_indexed(e)):
             return None
         exponent = number_of(e.exponent) if isinstance(e, Power) else None
         if isinstance(e, Power) and exponent is not None:
-            base = self._entry(e.base, letters)
+            base = self._entry(e.base, letters, taken)
             return None if base is None or is_negative(exponent) else Pow(base, Number(exponent))
         if isinstance(e, Apply) and len(e.args) == 1 and isinstance(e.primitive, Elementwise):
-            inner = self._entry(e.args[0], letters)
+            inner = self._entry(e.args[0], letters, taken)
             return None if inner is None else Call(e.name, (inner,), SCALAR, e.primitive.latex)
-        terms = e.terms if isinstance(e, Sum) else (e,)
-        if not isinstance(e, Sum | Term) or any(
-            set(as_term(t).sizes) - set(as_term(t).out) or _has_delta(t) for t in terms
-        ):
+        if not isinstance(e, Sum | Term):
             return None
         parts = []
-        for t in terms:
+        for t in e.terms if isinstance(e, Sum) else (e,):
             sign, view = (-1 if is_negative(split(t)[0]) else 1), as_term(t)
-            named = dict(zip(view.out, letters, strict=True))
-            factors = tuple(
-                (self._operand(f), "".join(named[i] for i in ls)) for f, ls in view.factors
-            )
-            parts.append((sign, Indexed(sign * view.coefficient, factors, letters, ())))
+            view = raw_term(sign * view.coefficient, view.factors, view.out, view.sizes)
+            parts.append((sign, self._indexed(view, letters, taken)))
         if len(parts) == 1 and parts[0][0] > 0:
             return parts[0][1]
         return Add(tuple(sorted(parts, key=lambda part: part[0] < 0)))
+
+
+def _upright(tree: Tree, letters: str) -> tuple[Tree, str]:
+    """A[j,i] for Aᵀ[i,j]."""
+    turned = flip(tree)
+    fewer = len(letters) == 2 and transposes(turned) < transposes(tree)
+    return (turned, letters[::-1]) if fewer else (tree, letters)
 
 
 def _has_delta(e: Expr) -> bool:
@@ -371,10 +412,6 @@ def _has_delta(e: Expr) -> bool:
 def _ones(value: Any, shape: tuple[int, ...]) -> Tree:
     """A matrix of one number: value 𝟏𝟏ᵀ."""
     return times(value, [], chain([Ones(shape[0]), flip(Ones(shape[1]))], MATRIX))
-
-
-def _core(tree: Tree) -> Tree:
-    return tree.parts[-1] if isinstance(tree, Times) else tree
 
 
 def _sizes(factors: abc.Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:

@@ -41,6 +41,7 @@ class Name(Tree):
 
     text: str
     of: str = SCALAR
+    symmetric: bool = False
 
     @property
     def kind(self) -> str:
@@ -322,6 +323,27 @@ class Regular(Tree):
     @property
     def kind(self) -> str:
         return kind_of(len(self.shape))
+
+
+def has_letters(tree: Tree) -> bool:
+    """Whether the value of a tree is said in index notation."""
+    if isinstance(tree, Indexed):
+        return bool(tree.out)
+    if isinstance(tree, Add):
+        return any(has_letters(t) for _, t in tree.parts)
+    if isinstance(tree, Times):
+        return bool(tree.parts) and has_letters(tree.parts[-1])
+    if isinstance(tree, Quotient):
+        return has_letters(tree.top) or has_letters(tree.bottom)
+    if isinstance(tree, Hadamard):
+        return any(map(has_letters, tree.parts))
+    if isinstance(tree, Pow):
+        return has_letters(tree.base)
+    if isinstance(tree, Root):
+        return has_letters(tree.tree)
+    if isinstance(tree, Call):
+        return any(has_letters(a) for a in tree.args if a.kind == tree.kind)
+    return False
 
 
 # -- transposes ------------------------------------------------------------------------------------

@@ -383,6 +383,9 @@ class Python:
 
     def _indexed(self, tree: Indexed) -> tuple[str, int]:
         sizes = dict(tree.sizes)
+        summed = self._summed(tree)
+        if summed is not None:
+            return summed
         terms, operands = [], []
         for f, letters in tree.factors:
             terms.append(letters)
@@ -393,6 +396,22 @@ class Python:
                 terms.append(c)
                 operands.append(self._ones(Ones(sizes[c]))[0])
         text = self.np("einsum", f'"{",".join(terms)}->{tree.out}"', *operands)[0]
+        if tree.coefficient == 1:
+            return text, ATOM
+        number, level = self.number(tree.coefficient)
+        return f"{number} * {text}", SUM if level == SUM else PRODUCT
+
+    def _summed(self, tree: Indexed) -> tuple[str, int] | None:
+        """The sum of one array along some of its axes, where it is no more than that."""
+        if len(tree.factors) != 1:
+            return None
+        (f, letters) = tree.factors[0]
+        axes = [str(k) for k, c in enumerate(letters) if c not in tree.out]
+        left = "".join(c for c in letters if c in tree.out)
+        if left != tree.out or len(set(letters)) < len(letters) or not axes:
+            return None
+        axis = axes[0] if len(axes) == 1 else f"({', '.join(axes)})"
+        text = self.np("sum", self(f), *([f"axis={axis}"] if tree.out else []))[0]
         if tree.coefficient == 1:
             return text, ATOM
         number, level = self.number(tree.coefficient)

@@ -41,6 +41,7 @@ from adjoint.printing.precedence import (
     Scatter,
     Times,
     Tree,
+    is_reciprocal,
 )
 from adjoint.simplify.exact import Coefficient, Rational
 from adjoint.simplify.regular import Band
@@ -263,11 +264,16 @@ class Unicode:
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
-        parts = [self._element(f, letters) for f, letters in tree.shown()]
+        parts, below = [], []
+        for f, letters in tree.shown():
+            reciprocal = isinstance(f, Quotient) and is_reciprocal(f) and letters
+            place = below if reciprocal else parts
+            place.append(self._element(f.bottom if reciprocal else f, letters))  # type: ignore[attr-defined]
         sign = f"Σ[{','.join(summed)}] " if summed else ""
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
         gap = " " if number[-1:].isalpha() or any(c in number for c in "/)√") else ""
-        return number + gap + sign + " ".join(parts)
+        under = below[0] if len(below) == 1 else f"({' '.join(below)})"
+        return number + gap + sign + (" ".join(parts) or "1") + (f" / {under}" if below else "")
 
 
     def _element(self, f: Tree, letters: str) -> str:
@@ -389,4 +395,6 @@ def edge(tree: Tree, side: int) -> str:
         return "letter"
     if isinstance(tree, Regular):
         return "function"
+    if isinstance(tree, Indexed):
+        return "word"
     return "("

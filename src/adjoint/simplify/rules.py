@@ -107,6 +107,8 @@ LAWS: tuple[Law, ...] = (
     Law("sin²x + cos²x = 1", lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, lambda x: 1.0, FINITE),
     Law("cosh²x − sinh²x = 1", lambda x: np.cosh(x) ** 2 - np.sinh(x) ** 2, lambda x: 1.0,
         "where cosh x does not overflow"),
+    Law("softplus(x) − softplus(−x) = x",
+        lambda x: PRIMITIVES["softplus"](x) - PRIMITIVES["softplus"](-x), lambda x: x, ALWAYS),
     # -- products of functions
     Law("sign x · |x| = x", lambda x: np.sign(x) * np.abs(x), lambda x: x, ALWAYS),
     Law("sign x · x² = x |x|", lambda x: np.sign(x) * x**2, lambda x: x * np.abs(x), ALWAYS),
