@@ -17,7 +17,7 @@ from adjoint.calculus.formula_arguments import (
     parameters_of,
     specifications,
 )
-from adjoint.calculus.loops import ABSTRACT, with_loops_rolled
+from adjoint.calculus.loops import ABSTRACT, in_short
 from adjoint.errors import ArgumentValueError, UnknownNameError
 from adjoint.graph.containers import leaf_names
 from adjoint.graph.ir import Node, reachable
@@ -99,7 +99,7 @@ def _capture(
         positional = [a.tree for a in arguments if a.kind is not inspect.Parameter.KEYWORD_ONLY]
         keywords = {a.name: a.tree for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
         with np.errstate(all="ignore"), dimensions.named_in_errors():
-            called = with_loops_rolled(f) if dimensions.lengths else f
+            called = in_short(f, rolled=bool(dimensions.lengths))
             outputs = Outputs(called(*positional, **keywords), "formula(f)")
         unrolled = bool(dimensions.lengths) and loops_left(outputs.nodes, scope)
         if unrolled:

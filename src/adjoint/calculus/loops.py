@@ -1,4 +1,5 @@
-"""Functions with their loops over named dimensions made into operations on arrays."""
+"""Functions in simpler terms, before they are differentiated: their loops over named dimensions made
+into operations on arrays, their exponentials without shifts."""
 
 from __future__ import annotations
 
@@ -26,23 +27,24 @@ from adjoint.transforms.rerolling import reroll
 ABSTRACT = "a formula holds for all values; give an example: formula(f, x=np.array([1.0, 2.0]))"
 
 
-SHIFTS = ("max", "maximum", "exp", "expit")
+SHIFTS = ("max", "maximum", "exp", "expit", "logsumexp", "prod")
 """Functions whose presence may mean that there is a shorter way to say the same."""
 
 
-def with_loops_rolled(f: Callable[..., Any]) -> Callable[..., Any]:
-    """f with its loops rolled; of a derivative, the same derivative of such a function.
+def in_short(f: Callable[..., Any], rolled: bool = True) -> Callable[..., Any]:
+    """f in simpler terms, and if ``rolled`` with its loops rolled; of a derivative, the same
+    derivative of such a function.
 
     Public transforms keep the function they differentiate in a closure, where it is replaced: a
     derivative of Σ x² is simpler than the same of x₀² + x₁² + ….
     """
     if not _is_transform(f):
-        return _rolled(f)
+        return _in_short(f, rolled)
     cells = []
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
         content = cell.cell_contents
         if _is_transform(content) or (name == "f" and callable(content)):
-            content = with_loops_rolled(content)
+            content = in_short(content, rolled)
         cells.append(types.CellType(content))
     made = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, tuple(cells))
     made.__kwdefaults__ = f.__kwdefaults__
@@ -50,9 +52,9 @@ def with_loops_rolled(f: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def _rolled(f: Callable[..., Any]) -> Callable[..., Any]:
+def _in_short(f: Callable[..., Any], rolled: bool) -> Callable[..., Any]:
     @functools.wraps(f, updated=())
-    def rolled(*args: Any, **kwargs: Any) -> Any:
+    def shortened(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
         traced = [x for x in leaves if isinstance(x, Tracer)]
         with Scope("formula(f)", abstract=ABSTRACT) as scope:
@@ -62,7 +64,8 @@ def _rolled(f: Callable[..., Any]) -> Callable[..., Any]:
             inner_args, inner_kwargs = unflatten(structure, called)
             outputs = Outputs(f(*inner_args, **inner_kwargs), "formula(f)")
             nodes, inputs = outputs.nodes, [v.node for v in inner]
-            for rewritten in (reroll, functools.partial(_shortened, inputs)):
+            shorter = functools.partial(_shortened, inputs)
+            for rewritten in (reroll, shorter) if rolled else (shorter,):
                 found = rewritten(nodes, scope)
                 if found is not None:
                     new = Outputs(found, "formula(f)").nodes
@@ -74,7 +77,7 @@ def _rolled(f: Callable[..., Any]) -> Callable[..., Any]:
                 return outputs.tree(results)
         return f(*args, **kwargs)
 
-    return rolled
+    return shortened
 
 
 def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) -> list[Any] | None:
@@ -85,7 +88,9 @@ def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) ->
     symbols = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(inputs)}
     before = read(outputs, symbols, lambda node, needed: ("", node) if needed else None)
     after = simplify(before)
-    if size_of(after) >= size_of(before) and not any(map(_log_of_softmax, walk(after))):
+    named = any(e.name in ("softmax", "logsumexp", "prod") for e in walk(after) if isinstance(e, Apply))
+    logs = any(map(_log_of_softmax, walk(after)))
+    if size_of(after) >= size_of(before) and not (named or logs):
         return None
     return evaluate(after, {s: wrap(n) for n, s in symbols.items()}, _plainly)
 
@@ -99,6 +104,9 @@ def _plainly(e: Expr, done: Mapping[Expr, Any]) -> Any:
         if of.name == "expit":
             return -PRIMITIVES["softplus"](-x if of is e.args[0] else x)
         return x - np.log(np.sum(np.exp(x), axis=of.params["axis"], keepdims=True))
+    if e.name == "prod" and len(e.params["axes"]) == 1 and e.rank == e.args[0].rank - 1:
+        # A product of logarithms has a derivative that divides: prod(x) / x.
+        return np.exp(np.sum(np.log(done[e.args[0]]), axis=e.params["axes"][0]))
     if e.name not in ("softmax", "logsumexp"):
         return None
     axis, powers = e.params["axis"], np.exp(done[e.args[0]])
@@ -149,4 +157,4 @@ def _is_transform(f: Any) -> bool:
     return isinstance(f, types.FunctionType) and module.startswith("adjoint.calculus.")
 
 
-__all__ = ["with_loops_rolled"]
+__all__ = ["in_short"]

@@ -30,6 +30,7 @@ from adjoint.printing.precedence import (
 )
 from adjoint.printing.python import Python
 from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
+from adjoint.printing.repeated import shared
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
 from adjoint.simplify.expression import Expr, Symbol, walk
@@ -294,8 +295,7 @@ class Formula:
         lines = [
             f"def {self.name}({', '.join(self.parameters)}):",
             f'    """{_indented(doc)}"""',
-            *sizes,
-            *body,
+            *shared([*sizes, *body], self._taken(printer)),
         ]
         head = TARGETS[target]
         if "special" in printer.helpers:
@@ -310,6 +310,11 @@ class Formula:
             if h in HELPERS
         ]
         return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
+
+    def _taken(self, printer: Python) -> set[str]:
+        """Names in the code that nothing else may have."""
+        parts = {ascii_name(_spelled(part.name)) for part in self.layout.parts}
+        return {self.name, *self.parameters, *printer.used, *printer.helpers, *parts}
 
     def _used_constants(self) -> list[str]:
         present = {e.name for e in walk(self.results) if isinstance(e, Symbol)}

@@ -256,11 +256,53 @@ def shift_exponential(e: Expr) -> Expr:
 
 
 def _is_shift(e: Expr) -> bool:
-    """A maximum, broadcast along an axis."""
+    """A maximum, or what has no derivative by decree, broadcast along an axis."""
     if not isinstance(e, Term) or len(e.factors) != 1:
         return False
     f, labels = e.factors[0]
-    return isinstance(f, Apply) and f.name == "max" and len(labels) < len(e.out)
+    names = ("max", "stop_gradient")
+    return isinstance(f, Apply) and f.name in names and len(set(labels) & set(e.out)) < len(e.out)
+
+
+def one_logsumexp(e: Expr) -> Expr:
+    """The primitive that is differentiated is the function that is printed."""
+    if isinstance(e, Apply) and e.name == "logsumexp" and e.primitive is not LOGSUMEXP:
+        axes = e.params["axis"]
+        if len(axes) == 1 and e.rank == e.args[0].rank - 1:
+            return raw_apply(LOGSUMEXP, e.args, {"axis": axes[0]}, e.shape)
+    return e
+
+
+def name_product(e: Expr) -> Expr:
+    """exp Σ log x has a name: prod(x)."""
+    if not (isinstance(e, Apply) and e.name == "exp" and isinstance(e.args[0], Term)):
+        return e
+    inner = e.args[0]
+    (f, labels) = inner.factors[0] if len(inner.factors) == 1 else (inner, ())
+    summed = [k for k, i in enumerate(labels) if i not in inner.out]
+    kept = tuple(i for i in labels if i in inner.out)
+    if inner.coefficient != 1 or kept != inner.out or len(summed) != 1:
+        return e
+    if not (isinstance(f, Apply) and f.name == "log" and len(set(labels)) == len(labels)):
+        return e
+    params = {"axes": (summed[0],), "keepdims": False}
+    return raw_apply(PRIMITIVES["prod"], f.args, params, e.shape)
+
+
+def unit_axes(e: Expr) -> Expr:
+    """A sum over the only element of an axis, broadcast along an axis of length 1, is that element:
+    the mean of one number is the number."""
+    if not isinstance(e, Term):
+        return e
+    used = {i for _, ls in e.factors for i in ls}
+    spare = [i for i in e.out if i not in used and e.sizes[i] == 1 and e.out.count(i) == 1]
+    gone = [i for i in used if i not in e.out and e.sizes[i] == 1]
+    if not spare or not gone:
+        return e
+    names = dict(zip(gone, spare, strict=False))
+    factors = [(f, tuple(names.get(i, i) for i in ls)) for f, ls in e.factors]
+    sizes = {i: n for i, n in e.sizes.items() if i not in names}
+    return product(e.coefficient, factors, e.out, sizes)
 
 
 def log_of_exponential(e: Expr) -> Expr:
@@ -384,6 +426,9 @@ def factored_for_reading(e: Expr) -> Expr:
 
 
 STEPS: tuple[Callable[[Expr], Expr], ...] = (
+    unit_axes,
+    one_logsumexp,
+    name_product,
     shift_exponential,
     log_of_exponential,
     name_logsumexp,

@@ -43,7 +43,8 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
         if wide is e or size(wide) > MOST_SIZE:
             return e
         (other,) = rewrite([wide], step, ROUNDS)
-        return other if size(other) < size(e) else e
+        terms = [len(x.terms) if isinstance(x, Sum) else 1 for x in (e, other)]
+        return other if size(other) < size(e) and terms[1] <= max(terms[0], 2) else e
 
     found = rewrite(roots, step, ROUNDS)
     found = rewrite(rewrite(found, shorter, 2), step, ROUNDS)
