@@ -1,5 +1,5 @@
-"""Functions in simpler terms, before they are differentiated: their loops over named dimensions made
-into operations on arrays, their exponentials without shifts."""
+"""Functions in simpler terms, before they are differentiated: loops over named dimensions made into
+operations on arrays, exponentials without shifts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) ->
     symbols = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(inputs)}
     before = read(outputs, symbols, lambda node, needed: ("", node) if needed else None)
     after = simplify(before)
-    named = any(e.name in ("softmax", "logsumexp", "prod") for e in walk(after) if isinstance(e, Apply))
+    named = any(
+        e.name in ("softmax", "logsumexp", "prod") for e in walk(after) if isinstance(e, Apply)
+    )
     logs = any(map(_log_of_softmax, walk(after)))
     if size_of(after) >= size_of(before) and not (named or logs):
         return None

@@ -111,8 +111,12 @@ OTHER_NAMES = {
 """What other books and languages call them."""
 
 WRITTEN_AS = {
-    "logdet": "log(det(X))", "slogdet": "log(det(X))", "relu": "where(x > 0, x, 0)",
-    "softplus": "logaddexp(0, x)", "einsum": "products with @, and sums", "norm2": "sum(x**2)",
+    "logdet": "log(det(X))",
+    "slogdet": "log(det(X))",
+    "relu": "where(x > 0, x, 0)",
+    "softplus": "logaddexp(0, x)",
+    "einsum": "products with @, and sums",
+    "norm2": "sum(x**2)",
 }
 """What has no function of the language, but an expression."""
 

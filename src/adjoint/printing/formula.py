@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Naming = Callable[[dict[int, str]], dict[int, str]]
 NAMINGS: tuple[Naming, ...] = (dict, with_neighbours)
-"""Which lengths have names: those of the dimensions, or others beside them too, if it takes them."""
+"""Which lengths have names: those of the dimensions, or if it takes them others beside them."""
 
 LOOP_HINT = "for all lengths write the loop on whole arrays: np.sum(x**2), x[1:] - x[:-1]"
 
@@ -303,7 +303,8 @@ class Formula:
             head += f"from {package} import special\n"
         known = JAX_HELPERS if target == "jax" else {}
         helpers = [
-            "\n\n" + (known[h] if h in known else HELPERS[h]).replace(
+            "\n\n"
+            + (known[h] if h in known else HELPERS[h]).replace(
                 f"def {h}(", f"def {printer.helper(h)}("
             )
             for h in printer.helpers

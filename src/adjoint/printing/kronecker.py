@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from adjoint.printing.precedence import Add, Kron, Times, Tree, flip, transposes
+from adjoint.printing.precedence import (
+    Add,
+    Kron,
+    Times,
+    Tree,
+)
+from adjoint.printing.products import flip, transposes
+from adjoint.simplify.expression import Factor, Term
 
 Signed = tuple[int, Tree]
 
@@ -67,4 +74,14 @@ def _is_symmetric(parts: Sequence[Signed]) -> bool:
     return len(parts) == 2 and len(signs) == 1 and flip(parts[0][1]) == parts[1][1]
 
 
-__all__ = ["joined"]
+def components(factors: Sequence[Factor], e: Term) -> dict[int, int]:
+    """For each index, which connected part of the product it belongs to."""
+    group = {i: i for i in e.sizes}
+    for _, labels in factors:
+        for i in labels[1:]:
+            old, new = group[i], group[labels[0]]
+            group = {k: new if g == old else g for k, g in group.items()}
+    return group
+
+
+__all__ = ["components", "joined"]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.printing.names import LETTERS, parts_of
-from adjoint.printing.numbers import decimal, parts_of_number
-from adjoint.printing.sequences import band_text, bracket, listed
+from adjoint.printing.numbers import absolute, decimal, parts_of_number
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -39,6 +38,7 @@ from adjoint.printing.precedence import (
     Times,
     Tree,
 )
+from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.printing.unicode import is_elementary, named_lengths
 from adjoint.simplify.exact import Coefficient
 from adjoint.simplify.regular import Band
@@ -231,7 +231,7 @@ def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
     if isinstance(value, complex):
         return str(value)
     sign = "-" if value < 0 else ""
-    found = parts_of_number(abs(value), sizes)
+    found = parts_of_number(absolute(value), sizes)
     if found is None:
         return f"{value:.6g}"
     number, spelled = found

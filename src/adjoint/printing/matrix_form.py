@@ -24,12 +24,8 @@ from adjoint.printing.precedence import (
     Pow,
     Regular,
     Tree,
-    chain,
-    flip,
-    hadamard,
-    transposes,
-    triangle_of,
 )
+from adjoint.printing.products import chain, flip, hadamard, transposes, triangle_of
 from adjoint.simplify.regular import Band
 
 Edge = tuple[int, int, Tree]

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from adjoint.graph.binding import PROJECTION
-from adjoint.primitives.indexing import HOLE
 from adjoint.primitives.scalar import Elementwise
-from adjoint.printing.kronecker import joined
+from adjoint.printing.kronecker import components, joined
 from adjoint.printing.matrix_form import Network, NoMatrixForm
+from adjoint.printing.places import filled, index_text, options, padding
 from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
@@ -22,7 +22,6 @@ from adjoint.printing.precedence import (
     Call,
     Entry,
     Gather,
-    Identity,
     Indexed,
     Inverse,
     Kron,
@@ -36,15 +35,10 @@ from adjoint.printing.precedence import (
     Regular,
     Root,
     Scatter,
-    Times,
     Tree,
-    chain,
-    flip,
-    has_letters,
     kind_of,
-    times,
-    transposes,
 )
+from adjoint.printing.products import chain, flip, has_letters, times, transposes
 from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import HALF, ONE, ZERO, exact, is_exact, is_negative
@@ -65,9 +59,6 @@ from adjoint.simplify.expression import (
 )
 from adjoint.simplify.linear_algebra import is_log_det
 from adjoint.simplify.regular import Rule, Sequence
-
-NEAR_END, LONG_AXIS = 4, 16
-"""Slices of axes longer than the one end so many places before the end, counted from there."""
 
 FEW_ZEROS = 3
 """Up to so many zeros beside a vector are written out: [0, 0, v]."""
@@ -232,7 +223,7 @@ class Notation:
         if e.name == "getitem" and len(args) > 1:
             return self._gather(e, args)
         if e.name == "getitem":
-            return Entry(args[0], _index_text(e.params["template"], e.args[0].shape), kind)
+            return Entry(args[0], index_text(e.params["template"], e.args[0].shape), kind)
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
         if e.name == "reshape" and isinstance(args[0], Kron):
@@ -243,19 +234,21 @@ class Notation:
         if e.name in ("power", "float_power") and len(args) == 2:
             return Pow(*args)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
-        return Call(e.name, tuple(args), kind, latex, _options(e), e)
+        return Call(e.name, tuple(args), kind, latex, options(e), e)
 
     def _gather(self, e: Apply, args: list[Tree]) -> Tree:
         x, *index = args
         order = e.args[1]
-        if isinstance(order, Apply) and order.name == "argsort" and order.args == e.args[:1]:
-            if e.rank == 1 and len(e.params["template"]) == 1:
-                return Call("sort", (x,), VECTOR)
-        return Gather(x, _filled(e.params["template"], index), kind_of(e.rank))
+        by_itself = (
+            isinstance(order, Apply) and order.name == "argsort" and order.args == e.args[:1]
+        )
+        if by_itself and e.rank == 1 and len(e.params["template"]) == 1:
+            return Call("sort", (x,), VECTOR)
+        return Gather(x, filled(e.params["template"], index), kind_of(e.rank))
 
     def _scatter(self, e: Apply, args: list[Tree]) -> Tree:
-        total, value, *index = args
-        widths = _padding(e)
+        value, *index = args[1:]
+        widths = padding(e)
         if widths is not None:
             zeros = re.findall(r"\d+", widths)
             if e.rank == 1 and all(int(z) <= FEW_ZEROS for z in zeros):
@@ -263,8 +256,8 @@ class Notation:
                 return Call("pad", (value, before, after), VECTOR, "", (widths,), e)
             return Call("pad", (value,), kind_of(e.rank), "", (widths,), e)
         if number_of(e.args[0]) != 0:
-            return Call(e.name, tuple(args), kind_of(e.rank), "", _options(e), e)
-        return Scatter(value, _filled(e.params["template"], index), e.shape)
+            return Call(e.name, tuple(args), kind_of(e.rank), "", options(e), e)
+        return Scatter(value, filled(e.params["template"], index), e.shape)
 
     # -- terms --------------------------------------------------------------------------------
 
@@ -317,7 +310,7 @@ class Notation:
         """A tensor [i, a, j, b] that is A[i, j] B[a, b] is B ⊗ A, for columns stacked."""
         if len(e.out) != 4:
             raise NoMatrixForm
-        groups = _components(factors, e)
+        groups = components(factors, e)
         outer, inner = ({groups[e.out[k]], groups[e.out[k + 2]]} for k in (0, 1))
         if outer & inner:
             raise NoMatrixForm
@@ -421,16 +414,6 @@ def _sizes(factors: abc.Sequence[Factor], e: Term, place: int | None) -> dict[in
     return {i: e.sizes[i] for i in used}
 
 
-def _components(factors: abc.Sequence[Factor], e: Term) -> dict[int, int]:
-    """For each index, which connected part of the product it belongs to."""
-    group = {i: i for i in e.sizes}
-    for _, labels in factors:
-        for i in labels[1:]:
-            old, new = group[i], group[labels[0]]
-            group = {k: new if g == old else g for k, g in group.items()}
-    return group
-
-
 def _in_order(scalars: list[Tree]) -> list[Tree]:
     """Scalars as one writes them: names, then powers, then products, then functions; equal ones as
     a power."""
@@ -445,74 +428,6 @@ _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
 def _rank(tree: Tree) -> int:
     base = tree.base if isinstance(tree, Pow) else tree
     return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
-
-
-def _padding(e: Apply) -> str | None:
-    """How many zeros stand before and after what is added to zeros at a slice, as np.pad takes
-    them; None where it is another index."""
-    index = e.params["template"]
-    if number_of(e.args[0]) != 0 or len(e.args) > 2 or len(index) != e.rank:
-        return None
-    if not all(isinstance(p, slice) and p.step in (None, 1) for p in index):
-        return None
-    bounds = [p.indices(n) for p, n in zip(index, e.shape, strict=True)]
-    widths = [(start, n - stop) for (start, stop, _), n in zip(bounds, e.shape, strict=True)]
-    if e.args[1].shape != tuple(stop - start for start, stop, _ in bounds):
-        return None
-    return str(widths[0] if e.rank == 1 else tuple(widths))
-
-
-def _options(e: Apply) -> tuple[str, ...]:
-    """The parameters of a primitive that tell it from others of its name."""
-    rank = e.args[0].rank if e.args else 0
-    shown = []
-    for name, value in e.params.items():
-        if name == "axes":
-            if len(value) < rank:
-                shown.append(f"axis={value[0] if len(value) == 1 else tuple(value)}")
-        elif name == "axis":
-            if rank > 1 and not (value == rank - 1 and e.name == "softmax"):
-                shown.append(f"axis={value}")
-        elif name == "template":
-            shown.append(_index_text(value))
-        elif name != "dtype" and value is not False and value is not None:
-            shown.append(f"{name}={value}")
-    return tuple(shown)
-
-
-def _filled(template: abc.Sequence[Any], arrays: list[Tree]) -> tuple[Tree | str, ...]:
-    """The parts of an index, its arrays in their places."""
-    found = iter(arrays)
-    return tuple(next(found) if p == HOLE else _part_text(p) for p in template)
-
-
-def _index_text(template: abc.Sequence[Any], shape: tuple[int, ...] = ()) -> str:
-    """``[0, :]`` for the template of an index of an array of this shape."""
-    sizes: abc.Sequence[int | None] = shape if len(template) == len(shape) else [None] * len(template)
-    parts = [_part_text(p, n) for p, n in zip(template, sizes, strict=True)]
-    while len(parts) > 1 and parts[-1] == ":":
-        parts.pop()
-    return "[" + ", ".join(parts) + "]"
-
-
-def _part_text(part: Any, size: int | None = None) -> str:
-    if isinstance(part, slice):
-        start, stop = part.start, part.stop
-        if size is not None and part.step in (None, 1):
-            start = None if start == 0 else _from_end(start, size)
-            stop = None if stop == size else _from_end(stop, size)
-        bounds = ["" if v is None else str(v) for v in (start, stop)]
-        text = ":".join(bounds)
-        return text if part.step is None else f"{text}:{part.step}"
-    if part is Ellipsis:
-        return "..."
-    return "None" if part is None else str(part)
-
-
-def _from_end(place: int | None, size: int) -> int | None:
-    """A place near the end of a long axis, counted from there."""
-    near = place is not None and 0 < size - place <= NEAR_END and size > LONG_AXIS
-    return place - size if place is not None and near else place
 
 
 def row(tree: Tree) -> Tree:

@@ -97,6 +97,11 @@ def _short_fraction(value: float) -> Rational | None:
     return whole_or_fraction(found) if abs(float(found) / value - 1) < ROUNDING else None
 
 
+def absolute(value: Rational | float) -> Rational | float:
+    """|value|; a rational number stays one."""
+    return -value if value < 0 else value
+
+
 def decimal(value: Rational) -> str | None:
     """A positive fraction as a short decimal number, if it is one.
 
@@ -118,4 +123,13 @@ def parts_of_number(
     return None if found is None else (found, sized(found.fraction, sizes))
 
 
-__all__ = ["CONSTANTS", "Constant", "Spelled", "decimal", "parts_of_number", "root_of", "spelled"]
+__all__ = [
+    "CONSTANTS",
+    "Constant",
+    "Spelled",
+    "absolute",
+    "decimal",
+    "parts_of_number",
+    "root_of",
+    "spelled",
+]

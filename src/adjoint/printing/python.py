@@ -42,20 +42,19 @@ from adjoint.printing.precedence import (
     Number,
     Ones,
     Pow,
-    TRIANGLES,
     Quotient,
     Regular,
     Root,
     Scatter,
     Times,
     Tree,
-    is_diagonal,
     kind_of,
 )
+from adjoint.printing.products import TRIANGLES, is_diagonal
 from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
 from adjoint.printing.sequences import as_code
 from adjoint.printing.unicode import named_lengths
-from adjoint.simplify.exact import Coefficient, is_exact
+from adjoint.simplify.exact import Coefficient, is_exact, is_negative, magnitude
 
 
 class Python:
@@ -108,18 +107,18 @@ class Python:
             return self._irrational(value)
         top, bottom = self._sized(abs(value.numerator)), self._sized(value.denominator)
         sign = "-" if value < 0 else ""
-        short = decimal(abs(value)) if top.isdigit() and bottom.isdigit() else None
+        short = decimal(magnitude(value)) if top.isdigit() and bottom.isdigit() else None
         if short is not None and bottom != "1":
             return sign + short, SUM if sign else ATOM
         text = sign + (top if bottom == "1" else f"{top} / {self._bracket(bottom)}")
         return text, SUM if sign else (ATOM if text.isalnum() else PRODUCT)
 
-    def _irrational(self, value: float | complex) -> tuple[str, int]:
+    def _irrational(self, value: Coefficient) -> tuple[str, int]:
         """A float: as a fraction times constants and roots of dimensions, else by its digits."""
-        found = None if isinstance(value, complex) else spelled(abs(value), self._names())
+        found = None if isinstance(value, complex) else spelled(abs(float(value)), self._names())
         if found is None:
             return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
-        fraction, level = self.number(-found.fraction if value < 0 else found.fraction)
+        fraction, level = self.number(-found.fraction if is_negative(value) else found.fraction)
         for c in (*found.above, *found.below):
             if c not in CONSTANTS:
                 self._use(c.text)

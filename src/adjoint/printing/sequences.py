@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from adjoint.simplify.exact import Rational, divide, plain, whole_or_fraction
+from adjoint.simplify.exact import Rational, divide, magnitude, plain, whole_or_fraction
 from adjoint.simplify.regular import Band, Powers, Rule, Sequence, Written
 
 Number = Callable[[Rational], str]
@@ -52,7 +52,7 @@ def linear(slope: Rational, offset: Rational, name: str, number: Number) -> str:
     head = name if slope == 1 else f"−{name}" if slope == -1 else f"{number(slope)}{name}"
     if not offset:
         return head
-    return f"{head} {'−' if offset < 0 else '+'} {number(abs(offset))}"
+    return f"{head} {'−' if offset < 0 else '+'} {number(magnitude(offset))}"
 
 
 def as_code(rule: Rule, size: Callable[[int], str], shape: tuple[int, ...], np: str) -> str:
@@ -105,7 +105,9 @@ def bracket(rule: Rule, i: str, j: str) -> str:
         return f"[{j} = {_shifted(i, low or 0)}]"
     parts = []
     if high is not None:
-        parts.append(f"{j} < {_shifted(i, high + 1)}" if high == -1 else f"{j} ≤ {_shifted(i, high)}")
+        parts.append(
+            f"{j} < {_shifted(i, high + 1)}" if high == -1 else f"{j} ≤ {_shifted(i, high)}"
+        )
     if low is not None:
         parts.append(f"{i} < {j}" if low == 1 else f"{_shifted(i, low)} ≤ {j}")
     return "[" + ", ".join(parts) + "]"

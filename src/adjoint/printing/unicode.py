@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from adjoint.printing.names import greek, is_product, parts_of
-from adjoint.printing.numbers import decimal, parts_of_number
-from adjoint.printing.sequences import band_text, bracket, listed
+from adjoint.printing.numbers import absolute, decimal, parts_of_number
 from adjoint.printing.precedence import (
+    LOOSE,
     POWER,
     PRODUCT,
     QUOTIENT,
-    LOOSE,
     SCALAR,
     SUM,
     Add,
@@ -41,8 +40,9 @@ from adjoint.printing.precedence import (
     Scatter,
     Times,
     Tree,
-    is_reciprocal,
 )
+from adjoint.printing.products import is_reciprocal
+from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.simplify.exact import Coefficient, Rational
 from adjoint.simplify.regular import Band
 
@@ -208,9 +208,11 @@ class Unicode:
     def _exponent(self, tree: Tree) -> str:
         """An exponent: fractions as such, x^(3/2) and not x^1.5."""
         if isinstance(tree, Number) and not isinstance(tree.value, complex):
-            found = parts_of_number(abs(tree.value), {})
-            if found is not None and 1 < found[0].fraction.denominator < 10 and not (
-                found[0].above or found[0].below
+            found = parts_of_number(absolute(tree.value), {})
+            if (
+                found is not None
+                and 1 < found[0].fraction.denominator < 10
+                and not (found[0].above or found[0].below)
             ):
                 return ("−" if tree.value < 0 else "") + "/".join(found[1])
         return self(tree)
@@ -264,7 +266,8 @@ class Unicode:
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
-        parts, below = [], []
+        parts: list[str] = []
+        below: list[str] = []
         for f, letters in tree.shown():
             reciprocal = isinstance(f, Quotient) and is_reciprocal(f) and letters
             place = below if reciprocal else parts
@@ -274,7 +277,6 @@ class Unicode:
         gap = " " if number[-1:].isalpha() or any(c in number for c in "/)√") else ""
         under = below[0] if len(below) == 1 else f"({' '.join(below)})"
         return number + gap + sign + (" ".join(parts) or "1") + (f" / {under}" if below else "")
-
 
     def _element(self, f: Tree, letters: str) -> str:
         """A factor of a product in index notation."""
@@ -309,16 +311,18 @@ def coefficient_text(
     if isinstance(value, complex):
         return str(value)
     sign, names = "−" if value < 0 else "", sizes or {}
-    found = parts_of_number(abs(value), names)
+    found = parts_of_number(absolute(value), names)
     if found is None:
         return f"{value:.6g}".replace("-", "−")
     number, (top, bottom) = found
     above = " ".join(c.text for c in number.above)
     if number.below:
         below = "·".join([*([] if bottom == "1" else [bottom]), *(c.text for c in number.below)])
-        if len(number.below) > 1 or is_product(below, {0: c.text for c in number.below}):
+        if len(number.below) > 1 or is_product(below, {0: number.below[0].text}):
             below = f"({below})"
-        return f"{sign}{' '.join(([] if top == '1' and above else [top]) + [above]).strip()}/{below}"
+        return (
+            f"{sign}{' '.join(([] if top == '1' and above else [top]) + [above]).strip()}/{below}"
+        )
     text = _fraction_text(number.fraction, top, bottom, names)
     if not above:
         return sign + text

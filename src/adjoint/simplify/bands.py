@@ -1,4 +1,4 @@
-"""Bands of ones and zeros in products: a mask that is told by i − j keeps a triangle of a matrix."""
+"""Bands of ones and zeros in products: a mask told by i − j keeps a triangle of a matrix."""
 
 from __future__ import annotations
 

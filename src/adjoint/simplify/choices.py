@@ -69,9 +69,9 @@ def drop_choice(e: Expr) -> Expr:
     if not (isinstance(e, Apply) and e.name == "where"):
         return e
     condition, a, b = e.args
-    if isinstance(condition, Apply) and condition.name == "equal" and number_of(a) == 0:
-        if vanishes_with(condition, spread(b, e.shape)):  # where(v = 0, 0, v x)
-            return spread(b, e.shape)
+    whole = spread(b, e.shape)
+    if _is_equality(condition) and number_of(a) == 0 and vanishes_with(condition, whole):
+        return whole  # where(v = 0, 0, v x)
     if isinstance(a, Apply) and a.name == "where" and a.args[0] is condition:
         return raw_apply(e.primitive, (condition, a.args[1], b), e.params, e.shape)
     spread_condition = as_term(condition)
@@ -88,9 +88,13 @@ def drop_choice(e: Expr) -> Expr:
     return spread(a, e.shape) if (v, labels) in as_term(a).factors else e
 
 
-def vanishes_with(test: Apply, e: Expr) -> bool:
+def _is_equality(e: Expr) -> bool:
+    return isinstance(e, Apply) and e.name == "equal"
+
+
+def vanishes_with(test: Expr, e: Expr) -> bool:
     """Whether v, of which a test asks whether it is 0, or a positive power of it, is a factor."""
-    v, zero = test.args
+    v, zero = test.children()
     view = as_term(e)
     if number_of(zero) != 0 or v.shape != e.shape:
         return False

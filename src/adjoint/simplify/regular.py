@@ -1,14 +1,13 @@
-"""Arrays that follow a rule, such as [0, 1, …, n − 1]: a formula says the rule, for every length."""
+"""Arrays that follow a rule, such as [0, 1, …, n − 1]: a formula says it, for every length."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 
-from adjoint.simplify.exact import Rational, exact, is_exact
+from adjoint.simplify.exact import Rational, exact, is_exact, magnitude
 
 FEWEST = 5
 """Two numbers always follow a rule, and few do by chance."""
@@ -94,10 +93,12 @@ def rule_of(value: Any) -> Rule | None:
     return None if found is None else _same(found)
 
 
-@lru_cache(maxsize=1024)
 def _same(rule: R) -> R:
     """One object for equal rules."""
-    return rule
+    return _KNOWN.setdefault(rule, rule)  # type: ignore[return-value]
+
+
+_KNOWN: dict[Rule, Rule] = {}
 
 
 def _sequence(value: Any, inverse: bool = False) -> Sequence | None:
@@ -108,7 +109,7 @@ def _sequence(value: Any, inverse: bool = False) -> Sequence | None:
     expected = float(first) + float(step) * np.arange(len(value))
     if not np.allclose(value, expected, ROUNDING, 0.0):
         return None
-    from_end = abs(first) > abs(last) and abs(first) >= len(value) - 1
+    from_end = magnitude(first) > magnitude(last) and magnitude(first) >= len(value) - 1
     return Sequence(last if from_end else first, step, from_end, inverse)
 
 

@@ -75,9 +75,7 @@ def links(
     return kept
 
 
-def recurrence_of(
-    root: Node, inner: Container[Node], links: dict[Node, Link]
-) -> Recurrence | None:
+def recurrence_of(root: Node, inner: Container[Node], links: dict[Node, Link]) -> Recurrence | None:
     """The recurrence that ends with a sum; None if it is none."""
     steps: list[list[Signed]] = []
     factor = links[root].factor if root in links else None

@@ -204,7 +204,9 @@ class _Rewriting:
         places = {id(v): k for k, (_, v) in enumerate(operands)}
         groups: dict[Any, list[tuple[int, Any]]] = {}
         for sign, value in operands:
-            groups.setdefault((self.weighted(as_tracer(value).node), sign), []).append((sign, value))
+            groups.setdefault((self.weighted(as_tracer(value).node), sign), []).append(
+                (sign, value)
+            )
         parts: list[tuple[int, Any]] = []
         for members in groups.values():
             members.sort(key=lambda m: places[id(m[1])])
