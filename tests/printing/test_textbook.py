@@ -1,8 +1,15 @@
 """Functions from textbooks and papers, written as people write them in NumPy: what is printed is
 what one would write by hand, and it has the value of the derivative."""
 
+import dataclasses
+import importlib.util
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from scipy import special
 
 import adjoint as ad
 
@@ -204,14 +211,51 @@ def test_indices_are_no_names_of_variables():
     assert text == "[j] ↦ Σ[l,p] i[l] i[p] T[l,j,p]"
 
 
-@pytest.mark.parametrize("k", range(len(CASES)))
-def test_the_same_in_jax(k):
-    pytest.importorskip("jax")
-    f, shapes, _ = CASES[k]
-    formula = ad.formula(f, **shapes)
-    values = {p: v for p, v in at_random(formula).items() if p in formula.parameters}
-    scope = {}
-    exec(formula.source("jax"), scope)
-    with np.errstate(invalid="ignore"):
-        wanted = formula.function()(**values)
-    np.testing.assert_allclose(scope[formula.name](**values), wanted, rtol=1e-7, atol=1e-9)
+SCRIPT = """
+import sys
+import numpy
+folder = sys.argv[1]
+arrays = numpy.load(f"{folder}/arrays.npz")
+results = {}
+for k in range(int(sys.argv[2])):
+    space = {}
+    exec(open(f"{folder}/source{k}.py").read(), space)
+    own = {key.split(":")[1]: arrays[key] for key in arrays.files if key.startswith(f"{k}:")}
+    results[str(k)] = numpy.asarray(space["f"](**own))
+numpy.savez(f"{folder}/results.npz", **results)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="the source needs JAX to run")
+def test_the_source_for_jax_has_the_same_values(tmp_path):
+    arrays, wanted = {}, []
+    for k, (f, shapes, _) in enumerate(CASES):
+        formula = dataclasses.replace(ad.formula(f, **shapes), name="f")
+        own = {p: v for p, v in at_random(formula).items() if p in formula.parameters}
+        code = formula.source("jax")
+        (tmp_path / f"source{k}.py").write_text(code)
+        arrays |= {f"{k}:{p}": v for p, v in own.items()}
+        with np.errstate(invalid="ignore"):
+            wanted.append(formula.function()(**own))
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(len(CASES))]
+    subprocess.run(command, check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    results = np.load(tmp_path / "results.npz")
+    for k, value in enumerate(wanted):
+        np.testing.assert_allclose(results[str(k)], value, rtol=1e-7, atol=1e-9, err_msg=str(k))
+
+
+def test_vector_functions_of_few_variables_are_written_out():
+    f = H(lambda v: np.array([v[0] ** 2 * v[1] + np.exp(v[2]), v[0] * v[1] ** 2 * v[2]]))
+    assert str(ad.formula(f, v="3")) == (
+        "[[[2v₁, 2v₀, 0], [2v₀, 0, 0], [0, 0, exp(v₂)]], "
+        "[[0, 2v₁v₂, v₁²], [2v₁v₂, 2v₀v₂, 2v₀v₁], [v₁², 2v₀v₁, 0]]]"
+    )
+    g = J(lambda v: np.array([[2 * v[0] + 4 * v[1], v[0] * v[1] ** 2], [v[0] * v[1], v[0] ** 2]]))
+    assert str(ad.formula(g, v="2")) == "[[[2, 4], [v₁², 2v₀v₁]], [[v₁, v₀], [2v₀, 0]]]"
+
+
+def test_logaddexp_and_special_functions():
+    assert str(ad.formula(G(lambda x, y: np.sum(np.logaddexp(x, y))), x="n", y="n")) == "σ(x − y)ᵀ"
+    code = ad.source(H(lambda a: special.gammaln(a)))
+    assert "special.polygamma(1, a)" in code

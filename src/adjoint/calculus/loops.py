@@ -27,11 +27,13 @@ from adjoint.transforms.rerolling import reroll
 ABSTRACT = "a formula holds for all values; give an example: formula(f, x=np.array([1.0, 2.0]))"
 
 
-SHIFTS = ("max", "maximum", "exp", "expit", "logsumexp", "prod")
+SHIFTS = ("max", "maximum", "exp", "expit", "logsumexp", "prod", "logaddexp")
 """Functions whose presence may mean that there is a shorter way to say the same."""
 
 
-def in_short(f: Callable[..., Any], rolled: bool = True) -> Callable[..., Any]:
+def in_short(
+    f: Callable[..., Any], rolled: bool = True, inside: bool = False
+) -> Callable[..., Any]:
     """f in simpler terms, and if ``rolled`` with its loops rolled; of a derivative, the same
     derivative of such a function.
 
@@ -39,12 +41,12 @@ def in_short(f: Callable[..., Any], rolled: bool = True) -> Callable[..., Any]:
     derivative of Σ x² is simpler than the same of x₀² + x₁² + ….
     """
     if not _is_transform(f):
-        return _in_short(f, rolled)
+        return _in_short(f, rolled, inside)
     cells = []
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
         content = cell.cell_contents
         if _is_transform(content) or (name == "f" and callable(content)):
-            content = in_short(content, rolled)
+            content = in_short(content, rolled, inside=True)
         cells.append(types.CellType(content))
     made = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, tuple(cells))
     made.__kwdefaults__ = f.__kwdefaults__
@@ -52,7 +54,7 @@ def in_short(f: Callable[..., Any], rolled: bool = True) -> Callable[..., Any]:
     return made
 
 
-def _in_short(f: Callable[..., Any], rolled: bool) -> Callable[..., Any]:
+def _in_short(f: Callable[..., Any], rolled: bool, inside: bool) -> Callable[..., Any]:
     @functools.wraps(f, updated=())
     def shortened(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
@@ -64,7 +66,7 @@ def _in_short(f: Callable[..., Any], rolled: bool) -> Callable[..., Any]:
             inner_args, inner_kwargs = unflatten(structure, called)
             outputs = Outputs(f(*inner_args, **inner_kwargs), "formula(f)")
             nodes, inputs = outputs.nodes, [v.node for v in inner]
-            shorter = functools.partial(_shortened, inputs)
+            shorter = functools.partial(_shortened, inputs, inside)
             for rewritten in (reroll, shorter) if rolled else (shorter,):
                 found = rewritten(nodes, scope)
                 if found is not None:
@@ -80,7 +82,9 @@ def _in_short(f: Callable[..., Any], rolled: bool) -> Callable[..., Any]:
     return shortened
 
 
-def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) -> list[Any] | None:
+def _shortened(
+    inputs: Sequence[Node], inside: bool, outputs: Sequence[Node], scope: Scope
+) -> list[Any] | None:
     """The outputs in simpler terms, if there are any: the derivative of log softmax(x) needs no
     derivative of the maximum by which its exponents are shifted."""
     if not any(n.primitive.name in SHIFTS for n in reachable(outputs, scope)):
@@ -88,9 +92,8 @@ def _shortened(inputs: Sequence[Node], outputs: Sequence[Node], scope: Scope) ->
     symbols = {n: symbol(f"x{k}", n.type.shape, n) for k, n in enumerate(inputs)}
     before = read(outputs, symbols, lambda node, needed: ("", node) if needed else None)
     after = simplify(before)
-    named = any(
-        e.name in ("softmax", "logsumexp", "prod") for e in walk(after) if isinstance(e, Apply)
-    )
+    names = ("softmax", "logsumexp", "prod", *(("logaddexp",) if inside else ()))
+    named = any(e.name in names for e in walk(after) if isinstance(e, Apply))
     logs = any(map(_log_of_softmax, walk(after)))
     if size_of(after) >= size_of(before) and not (named or logs):
         return None
@@ -101,6 +104,9 @@ def _plainly(e: Expr, done: Mapping[Expr, Any]) -> Any:
     """Functions that appear in formulas only, by others that have derivatives."""
     if not isinstance(e, Apply):
         return None
+    if e.name == "logaddexp" and e.args[0].shape == e.args[1].shape:
+        x, y = (done[a] for a in e.args)
+        return y + PRIMITIVES["softplus"](x - y)
     if e.name == "log" and (of := _log_of_softmax(e)) is not None:
         x = done[of.args[0]]
         if of.name == "expit":

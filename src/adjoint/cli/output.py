@@ -35,8 +35,8 @@ class CommandError(ArgumentError):
 
 
 class ExpressionCommand(click.Command):
-    """A command whose argument may begin with a minus sign, as in ``derive "-x**2"``: of options with
-    one dash there is only -h."""
+    """A command whose argument may begin with a minus sign, as in ``derive "-x**2"``; the only
+    option with one dash is -h."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         flags = {o for p in self.params if getattr(p, "is_flag", False) for o in p.opts}

@@ -223,7 +223,8 @@ class Notation:
         if e.name == "getitem" and len(args) > 1:
             return self._gather(e, args)
         if e.name == "getitem":
-            return Entry(args[0], index_text(e.params["template"], e.args[0].shape), kind)
+            index = index_text(e.params["template"], e.args[0].shape)
+            return args[0] if index == "[:]" else Entry(args[0], index, kind)
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
         if e.name == "reshape" and isinstance(args[0], Kron):

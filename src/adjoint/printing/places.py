@@ -21,6 +21,8 @@ def filled(template: Sequence[Any], arrays: list[Tree]) -> tuple[Tree | str, ...
 
 def index_text(template: Sequence[Any], shape: tuple[int, ...] = ()) -> str:
     """``[0, :]`` for the template of an index of an array of this shape."""
+    if Ellipsis in template and len(template) == len(shape) + 1:
+        template = [p for p in template if p is not Ellipsis]
     sizes: Sequence[int | None] = shape if len(template) == len(shape) else [None] * len(template)
     parts = [_part_text(p, n) for p, n in zip(template, sizes, strict=True)]
     while len(parts) > 1 and parts[-1] == ":":

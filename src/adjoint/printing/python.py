@@ -347,13 +347,18 @@ class Python:
     def _special(self, tree: Call, args: list[str]) -> tuple[str, int]:
         from scipy import special
 
+        order = re.fullmatch(r"polygamma_(\d+)", tree.name)
+        if order is not None:
+            self.helpers["special"] = None
+            return f"special.polygamma({order[1]}, {', '.join(args)})", ATOM
         if not hasattr(special, tree.name) or getattr(tree.extra, "params", None):
             raise MissingRuleError(
                 f"source(f) has no NumPy spelling for the primitive {tree.name}.",
                 hint="formula(f) prints it; ad.compile(f) runs it.",
             )
         self.helpers["special"] = None
-        return f"special.{tree.name}({', '.join(args)})", ATOM
+        name = {"psi": "digamma"}.get(tree.name, tree.name)  # which JAX has under this name only
+        return f"special.{name}({', '.join(args)})", ATOM
 
     def _literal(self, tree: Literal) -> tuple[str, int]:
         inner = ", ".join(self(p) for p in tree.parts)

@@ -69,7 +69,7 @@ from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
-from adjoint.simplify.writing import merge_stacks, write_out
+from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
 FINITE = "for finite numbers"
@@ -285,11 +285,15 @@ def sum_of_deviations(e: Expr) -> Expr:
 
 
 def even_power(e: Expr) -> Expr:
-    """|x|²ⁿ = x²ⁿ, also where the power came about in a product."""
+    """|x|²ⁿ = x²ⁿ, and sign(x)³ = sign(x), also where the power came about in a product."""
     if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "absolute":
         n = number_of(e.exponent)
         if isinstance(n, int) and n % 2 == 0:
             return power(e.base.args[0], e.exponent)
+    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "sign":
+        n = number_of(e.exponent)
+        if isinstance(n, int) and n % 2 and n > 0:
+            return e.base
     return e
 
 
@@ -321,6 +325,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     sum_softmax,
     sum_of_deviations,
     write_out,
+    stack_in_front,
     merge_stacks,
     log_det_of_inverse,
     even_power,
