@@ -259,3 +259,9 @@ def test_logaddexp_and_special_functions():
     assert str(ad.formula(G(lambda x, y: np.sum(np.logaddexp(x, y))), x="n", y="n")) == "σ(x − y)ᵀ"
     code = ad.source(H(lambda a: special.gammaln(a)))
     assert "special.polygamma(1, a)" in code
+
+
+def test_a_mask_of_the_user_is_a_variable():
+    mask = np.tri(5, dtype=bool)
+    formula = ad.formula(lambda X: np.where(mask, X, 0.0), X="5 5")
+    assert str(formula) == "where(mask, X, 0)" and formula.parameters == ("X", "mask")

@@ -19,7 +19,7 @@ from adjoint.simplify.expression import (
     symbol,
 )
 from adjoint.simplify.indices import core_in, spread
-from adjoint.simplify.regular import Band
+from adjoint.simplify.regular import Band, is_made
 from adjoint.simplify.switches import stays_finite
 
 
@@ -29,7 +29,7 @@ def masked_product(e: Expr) -> Expr:
     if not (isinstance(e, Apply) and e.name == "where" and number_of(e.args[2]) == 0):
         return e
     (mask, kept), value = core_in(e.args[0], e.shape), e.args[1]
-    if not isinstance(mask, Symbol) or mask.value is None:
+    if not isinstance(mask, Symbol) or mask.value is None or not is_made(mask):
         return e
     value = spread(value, e.shape)
     if len(kept) == 1 and _is_zero_at(value, kept[0], np.flatnonzero(mask.value == 0)):

@@ -23,6 +23,7 @@ from adjoint.simplify.expression import (
     split,
 )
 from adjoint.simplify.indices import core_in, spread
+from adjoint.simplify.regular import is_made
 
 OPPOSITES = {"equal": "not_equal", "not_equal": "equal"}
 
@@ -209,7 +210,9 @@ def masked_identity(e: Expr) -> Expr:
     if not (isinstance(e, Apply) and e.name == "where" and number_of(e.args[2]) == 0):
         return e
     mask, a = e.args[:2]
-    if not isinstance(mask, Symbol) or mask.value is None or e.rank != 2 or a.shape != e.shape:
+    if not isinstance(mask, Symbol) or mask.value is None or not is_made(mask):
+        return e
+    if e.rank != 2 or a.shape != e.shape:
         return e
     plain = np.broadcast_to(np.asarray(mask.value, np.bool_), e.shape)
     if e.shape[0] != e.shape[1]:

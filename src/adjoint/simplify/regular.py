@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
 from adjoint.simplify.exact import Rational, exact, is_exact, magnitude
+from adjoint.simplify.expression import Symbol
 
 FEWEST = 5
 """Two numbers always follow a rule, and few do by chance."""
@@ -72,6 +74,11 @@ class Written(Rule):
     """All elements, as nested tuples."""
 
     elements: Any
+
+
+def is_made(array: Symbol) -> bool:
+    """Whether no one else has a name for an array, so that it cannot change."""
+    return isinstance(array.origin, Rule) or re.fullmatch(r"C\d+|", array.name) is not None
 
 
 def rule_of(value: Any) -> Rule | None:
@@ -144,4 +151,4 @@ def _band(value: Any) -> Band | None:
     return None
 
 
-__all__ = ["Band", "Powers", "Rule", "Sequence", "Written", "rule_of"]
+__all__ = ["Band", "Powers", "Rule", "Sequence", "Written", "is_made", "rule_of"]
