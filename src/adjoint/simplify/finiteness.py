@@ -18,6 +18,13 @@ _BOUNDED = frozenset((
 """Functions that are finite wherever their operands are."""
 
 
+_ENTIRE = frozenset((
+    "exp", "expm1", "sinh", "cosh", "stack", "getitem", "setitem", "scatter_add", "reshape",
+    "concatenate", "sum", "cumsum", "heaviside", "floor", "ceil", "convert", "softmax", "logsumexp",
+))  # fmt: skip
+"""Functions that grow without bound, but have no pole; and arrangements of elements."""
+
+
 def stays_finite(root: Expr) -> bool:
     """Whether an expression is finite for all finite values of its symbols, but for overflow of
     sums and products."""
@@ -26,6 +33,12 @@ def stays_finite(root: Expr) -> bool:
             if e.finite is None:
                 e.finite = _is_finite(e) and all(c.finite for c in _followed(e))
     return bool(root.finite)
+
+
+def has_no_pole(root: Expr) -> bool:
+    """Whether an expression is finite for all finite values of its symbols, exponentials that
+    overflow aside."""
+    return all(_is_finite(e) or (isinstance(e, Apply) and e.name in _ENTIRE) for e in walk([root]))
 
 
 class _Decided:

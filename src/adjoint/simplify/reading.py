@@ -42,7 +42,7 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
-from adjoint.simplify.finiteness import TRUTH, stays_finite
+from adjoint.simplify.finiteness import TRUTH, has_no_pole
 from adjoint.simplify.indices import (
     aligned,
     full_template,
@@ -411,7 +411,7 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
         return a
-    if math.prod(mask.shape) > WRITTEN_OUT or not stays_finite(a):
+    if math.prod(mask.shape) > WRITTEN_OUT or not has_no_pole(a):
         return None  # 0 times infinity is not 0
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
