@@ -201,3 +201,56 @@ def test_mistakes_in_options(options: list[str], words: list[str]) -> None:
     message = refused("sum(theta**2)", *options)
     for word in words:
         assert word in message
+
+
+# -- choices and functions of probabilities
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["where(x > 0, x, 0)"], "df/dx = where(x > 0, 1, 0)"),
+        (["where(x > 0, x, a*x)", "--shape", "x=n", "--wrt", "x"],
+         "∂f/∂x = diag(where(x > 0, 1, a))"),
+        (["sum(where(abs(x) <= d, x**2/2, d*(abs(x) - d/2)))", "--shape", "x=n", "--wrt", "x"],
+         "∂f/∂x = where(|x| ≤ d, x, d sign(x))ᵀ"),
+        (["softmax(x)", "--shape", "x=n"], "df/dx = diag(p) − ppᵀ"),
+        (["logsumexp(x)", "--shape", "x=n"], "df/dx = softmax(x)ᵀ"),
+        (["sum(logsumexp(X @ W, axis=1)) - trace(Y.T @ X @ W)", "--shape", "X=n,d W=d,k Y=n,k",
+          "--wrt", "W"], "∂f/∂W = Xᵀ(softmax(XW) − Y)"),
+        (["-y @ log_softmax(x)", "--shape", "x=n y=n", "--wrt", "x"],
+         "∂f/∂x = sum(y) softmax(x)ᵀ − yᵀ"),
+        (["std(x)", "--shape", "x=1"], "df/dx = 0"),
+        (["a @ inv(c*X) @ a", "--shape", "X=n,n a=n", "--wrt", "a"],
+         "∂f/∂a = aᵀ(X⁻¹ + X⁻ᵀ) / c"),
+    ],
+)  # fmt: skip
+def test_choices_and_probabilities(arguments, line):
+    assert line in lines(*arguments)
+
+
+def test_comparisons_at_a_point():
+    result = derive("where(x >= y, x**2, y**3)", "--at", "x=1,y=2")
+    assert "∂f/∂x  0.0" in result.output and "∂f/∂y  12.0" in result.output
+
+
+def test_a_chain_of_comparisons_shows_the_way_out():
+    result = derive("where(0 < x < 1, x, 0)")
+    assert "a comparison is one of > >= < <= == !=, between two values." in result.output
+    assert "\n  where(0 < x < 1, x, 0)\n        ^\n" in result.output
+    assert "write where(x > 0, where(x < 1, a, b), b) for 0 < x < 1." in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("slogdet(X)", "log(det(X))"), ("relu(x)", "where(x > 0, x, 0)")]
+)
+def test_what_has_no_function_is_shown_as_an_expression(name, way):
+    output = derive(name).output
+    assert f"{name[:-3]} is not a function of the language." in output and f"write {way}." in output
+
+
+def test_an_expression_may_begin_with_a_minus_sign():
+    assert lines("-x**2", "--latex") == [r"\frac{df}{dx} = -2\,x"]
+    assert "df/dx = −2x" in lines("--formula", "-x**2")
+    assert "No such option '--formla'" in derive("-x", "--formla").output
+    assert "df/dx  -2.0" in derive("-x**2", "--at", "x=1").output

@@ -44,10 +44,9 @@ CASES = [
      "[i,j,k,l] ↦ det(a) a⁻¹[j,i] a⁻¹[l,k] − det(a) a⁻¹[j,k] a⁻¹[l,i]"),
     (H(lambda X: np.log(det(X))), {"X": "n n"}, "[i,j,k,l] ↦ −X⁻¹[j,k] X⁻¹[l,i]"),
     (H(lambda X, a, b: a @ inv(X) @ b), {"X": "n n", "a": "n", "b": "n"},
-     "[i,j,k,l] ↦ Σ[t,u] a[t] b[u] X⁻¹[j,k] X⁻¹[l,u] X⁻¹[t,i]"
-     " + Σ[t,u] a[t] b[u] X⁻¹[j,u] X⁻¹[l,i] X⁻¹[t,k]"),
+     "[i,j,k,l] ↦ (X⁻ᵀa)[i] (X⁻¹b)[l] X⁻¹[j,k] + (X⁻¹b)[j] (X⁻ᵀa)[k] X⁻¹[l,i]"),
     (H(lambda X: np.linalg.norm(X)), {"X": "n m"},
-     "[i,j,k,l] ↦ δ[i,k] δ[j,l] (1 / ‖X‖) − X[i,j] X[k,l] (1 / ‖X‖³)"),
+     "[i,j,k,l] ↦ δ[i,k] δ[j,l] / ‖X‖ − X[i,j] X[k,l] / ‖X‖³"),
     (J(lambda X, A, B: np.trace(A @ X @ B @ X.T)), {"X": "n m", "A": "n n", "B": "m m"},
      "AXB + AᵀXBᵀ"),
     (H(lambda X, A, B: np.trace(A @ X @ B @ X.T)), {"X": "n m", "A": "n n", "B": "m m"},
@@ -57,12 +56,12 @@ CASES = [
     (G(lambda x, A: (x @ A @ x) / (x @ x)), {"x": "n", "A": "n n"},
      "xᵀ((A + Aᵀ) / ‖x‖² − 2Axxᵀ / ‖x‖⁴)"),
     (H(cross_entropy), {"W": "d k", "X": "n d", "Y": "n k"},
-     "[i,j,k,l] ↦ Σ[s] δ[j,l] X[s,i] X[s,k] P[s,j] − Σ[t] X[t,i] X[t,k] P[t,j] P[t,l]\n"
+     "[i,j,k,l] ↦ Σ[t] δ[j,l] X[t,i] X[t,k] P[t,j] − Σ[t] X[t,i] X[t,k] P[t,j] P[t,l]\n"
      "where P = softmax(XW)"),
     (mixture, {"alpha": "k", "mu": "k d", "X": "n d"},
-     "sum(logsumexp(𝟏αᵀ − ½Σ[p] (X[i,p] − μ[j,p])², axis=1))"),
+     "sum(logsumexp(α[j] − ½Σ[p] (X[i,p] − μ[j,p])², axis=1))"),
     (J(attention), {"Q": "n d", "K": "m d", "V": "m p"},
-     "[i,j,k,l] ↦ Σ[s] δ[i,k] K[s,l] V[s,j] P[i,s] − Σ[s,t] δ[i,k] K[t,l] V[s,j] P[i,s] P[i,t]\n"
+     "[i,j,k,l] ↦ Σ[t] δ[i,k] K[t,l] V[t,j] P[i,t] − δ[i,k] (PV)[i,j] (PK)[i,l]\n"
      "where P = softmax(QKᵀ)"),
     (G(network), NETWORK,
      "2((1 − v²) ∘ W₂ᵀ((1 − u²) ∘ W₃ᵀ(W₃u + b₃ − y)))ᵀW₁\n"

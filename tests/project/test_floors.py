@@ -70,6 +70,7 @@ LAZY: dict[tuple[str, str], str] = {
     ("adjoint.graph.ir", "adjoint.graph.text"): "the printed form of a graph, for its repr",
     ("adjoint.printing.drawing", "adjoint.plots"): "Matplotlib draws a PNG, if it is there",
     ("adjoint.calculus.approximation", "adjoint.calculus.remainder"): "bounds come when asked for",
+    ("adjoint.cli.language", "adjoint.scipy.special"): "SciPy loads if an expression needs it",
     ("adjoint.api", "adjoint.printing.drawing"): "drawing is not needed to import adjoint",
 }
 

@@ -17,7 +17,7 @@ from adjoint.calculus.formula_arguments import (
     parameters_of,
     specifications,
 )
-from adjoint.calculus.loops import ABSTRACT, with_loops_rolled
+from adjoint.calculus.loops import ABSTRACT, in_short
 from adjoint.errors import ArgumentValueError, UnknownNameError
 from adjoint.graph.containers import leaf_names
 from adjoint.graph.ir import Node, reachable
@@ -28,6 +28,7 @@ from adjoint.printing.names import ascii_name
 from adjoint.simplify.cost import cost_of_graph
 from adjoint.simplify.expression import Expr
 from adjoint.simplify.reading import read
+from adjoint.simplify.regular import rule_of
 from adjoint.simplify.simplification import simplify
 from adjoint.transforms.rerolling import loops_left
 
@@ -39,6 +40,7 @@ _ROWS = {"gradient", "jacobian_of_f", "partial_derivative"}
 
 def formula(
     f: Callable[..., Any],
+    /,
     *shapes: Any,
     layout: Literal["numerator", "argument"] = "numerator",
     **named: Any,
@@ -97,7 +99,7 @@ def _capture(
         positional = [a.tree for a in arguments if a.kind is not inspect.Parameter.KEYWORD_ONLY]
         keywords = {a.name: a.tree for a in arguments if a.kind is inspect.Parameter.KEYWORD_ONLY}
         with np.errstate(all="ignore"), dimensions.named_in_errors():
-            called = with_loops_rolled(f) if dimensions.lengths else f
+            called = in_short(f, rolled=bool(dimensions.lengths))
             outputs = Outputs(called(*positional, **keywords), "formula(f)")
         unrolled = bool(dimensions.lengths) and loops_left(outputs.nodes, scope)
         if unrolled:
@@ -137,7 +139,7 @@ def _require_readable(outputs: list[Node], scope: Scope, dimensions: Dimensions)
         )
 
 
-def latex(f: Callable[..., Any], *shapes: Any, **named: Any) -> str:
+def latex(f: Callable[..., Any], /, *shapes: Any, **named: Any) -> str:
     """The LaTeX of a function or a derivative; arguments as in `formula`.
 
     >>> import adjoint as ad
@@ -149,6 +151,7 @@ def latex(f: Callable[..., Any], *shapes: Any, **named: Any) -> str:
 
 def source(
     f: Callable[..., Any],
+    /,
     *shapes: Any,
     target: Literal["numpy", "jax"] = "numpy",
     **named: Any,
@@ -219,6 +222,9 @@ class _Arrays:
                 return name, array
         if not needed:
             return None
+        rule = rule_of(value)
+        if rule is not None:
+            return ("mask" if value.dtype.kind == "b" else "rule"), rule
         name = f"C{len(self.constants) + 1}"
         self.constants[name] = value
         return name, value

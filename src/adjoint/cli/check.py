@@ -18,7 +18,7 @@ _SHAPES: tuple[tuple[int, ...], ...] = ((), (3,), (3, 3))
 _TRIES = 81
 
 
-@click.command(epilog=output.EXIT_CODES)
+@click.command(cls=output.ExpressionCommand, epilog=output.EXIT_CODES)
 @click.argument("target", metavar="FILE.py:FUNCTION|EXPRESSION")
 @click.option("--at", "points", multiple=True, metavar="POINT",
               help='The point: "x=[1,2],n=3". Without it, random numbers that fit.')  # fmt: skip

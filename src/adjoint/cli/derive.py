@@ -59,7 +59,7 @@ def _help_epilog() -> str:
     return "\n".join(lines) + "\n\n" + output.EXIT_CODES
 
 
-@click.command(epilog=_help_epilog())
+@click.command(cls=output.ExpressionCommand, epilog=_help_epilog())
 @click.argument("target", metavar="EXPRESSION|FILE.py:FUNCTION")
 @click.option("--wrt", multiple=True, metavar="NAMES", help="Variables to differentiate: x1,x2.")
 @click.option("--at", "points", multiple=True, metavar="POINT",

@@ -27,6 +27,11 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv, ast.Pow: operator.pow, ast.MatMult: operator.matmul,
 }  # fmt: skip
 
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.Lt: np.less, ast.LtE: np.less_equal,
+    ast.Eq: np.equal, ast.NotEq: np.not_equal,
+}  # fmt: skip
+
 _SIGN: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.MatMult: "@",
 }  # fmt: skip
@@ -66,6 +71,9 @@ class _Evaluation:
             case ast.BinOp():
                 left, right = self.value(node.left), self.value(node.right)
                 return self._step(node, lambda: _fitting(node.op, left, right))
+            case ast.Compare():
+                sides = self.value(node.left), self.value(node.comparators[0])
+                return self._step(node, lambda: _COMPARE[type(node.ops[0])](*sides))
             case ast.UnaryOp():
                 operand = self.value(node.operand)
                 return operand if isinstance(node.op, ast.UAdd) else self._step(

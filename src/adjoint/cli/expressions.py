@@ -25,9 +25,13 @@ _WINDOW = 72
 _NAMED = {
     ast.Lambda: "a lambda", ast.ListComp: "a comprehension", ast.SetComp: "a comprehension",
     ast.DictComp: "a comprehension", ast.GeneratorExp: "a comprehension", ast.IfExp: "if and else",
-    ast.Compare: "a comparison", ast.BoolOp: "and and or", ast.NamedExpr: "an assignment",
+    ast.BoolOp: "and and or", ast.NamedExpr: "an assignment",
     ast.Dict: "a dictionary", ast.Set: "a set", ast.JoinedStr: "text", ast.Await: "await",
     ast.Yield: "yield", ast.YieldFrom: "yield", ast.Starred: "unpacking with *",
+}  # fmt: skip
+
+COMPARISONS = {
+    ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.MatMult)
@@ -191,6 +195,7 @@ class _Check:
             ast.Constant: self._constant, ast.Name: self._name, ast.BinOp: self._binary,
             ast.UnaryOp: self._unary, ast.Call: self._call, ast.Attribute: self._attribute,
             ast.Subscript: self._subscript, ast.List: self._list, ast.Tuple: self._tuple,
+            ast.Compare: self._compare,
         }  # fmt: skip
 
     def names(self, body: ast.expr) -> set[str]:
@@ -259,6 +264,16 @@ class _Check:
             raise self.source.error("the signs before a value are + and -.", node)
         self._visit(node.operand, depth)
 
+    def _compare(self, node: ast.Compare, depth: int) -> None:
+        if len(node.ops) > 1 or type(node.ops[0]) not in COMPARISONS:
+            raise self.source.error(
+                f"a comparison is one of {' '.join(COMPARISONS.values())}, between two values.",
+                node,
+                "write where(x > 0, where(x < 1, a, b), b) for 0 < x < 1.",
+            )
+        self._visit(node.left, depth)
+        self._visit(node.comparators[0], depth)
+
     def _call(self, node: ast.Call, depth: int) -> None:
         function = self.function(node.func)
         for argument in node.args:
@@ -294,6 +309,9 @@ class _Check:
     def _unknown(self, path: str, node: ast.expr) -> ExpressionError:
         last = path.rpartition(".")[2]
         alias = language.OTHER_NAMES.get(last)
+        if last in language.WRITTEN_AS:
+            return self.source.error(f"{path} is not a function of the language.", node,
+                                     f"write {language.WRITTEN_AS[last]}.")  # fmt: skip
         close = [alias] if alias else nearest(last, SHORT)
         if re.fullmatch(r"[^\W\d]\d*", path) or not (alias or close or "." in path):
             return self.source.error(

@@ -51,7 +51,7 @@ _FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "ravel": (1, 1, ()), "sinc": (1, 1, ()), "sort": (1, 1, _AXIS), "std": (1, 1, _SPREAD),
     "sum": (1, 1, _REDUCE), "trace": (1, 1, ()), "transpose": (1, 1, ()),
     "trapezoid": (1, 2, ()), "tril": (1, 1, ()), "triu": (1, 1, ()), "var": (1, 1, _SPREAD),
-    "vdot": (2, 2, ()),
+    "vdot": (2, 2, ()), "where": (3, 3, ()),
 }  # fmt: skip
 
 _SIZED: dict[str, tuple[int, int]] = {
@@ -65,6 +65,11 @@ _SPECIAL: dict[str, int] = {
     "j1": 1, "jv": 2, "kv": 2, "log_expit": 1, "log_ndtr": 1, "logit": 1, "ndtr": 1, "ndtri": 1,
     "psi": 1, "xlog1py": 2, "xlogy": 2, "y0": 1, "y1": 1, "yv": 2, "zeta": 2,
 }  # fmt: skip
+
+_OURS: dict[str, tuple[str, ...]] = {
+    "log_softmax": _AXIS, "logsumexp": _REDUCE, "softmax": _AXIS,
+}  # fmt: skip
+"""Functions of scipy.special that are no ufuncs; those of `adjoint.scipy.special` are called."""
 
 CONSTANTS: dict[str, float] = {"pi": float(np.pi), "e": float(np.e), "inf": float(np.inf)}
 
@@ -82,6 +87,9 @@ def _table() -> dict[str, Function]:
         found[f"np.{name}"] = Function(name, fewest, most, sizes=True)
     for name, count in _SPECIAL.items():
         found[f"scipy.special.{name}"] = Function(f"special.{name}", count, count)
+    for name, options in _OURS.items():
+        path = f"special.{name}"
+        found[f"scipy.{path}"] = Function(path, 1, 1, frozenset(options))
     return found
 
 
@@ -98,8 +106,19 @@ OTHER_NAMES = {
     "ln": "log", "lg": "log10", "tg": "tan", "arsinh": "arcsinh", "arcosh": "arccosh",
     "artanh": "arctanh", "sigmoid": "expit", "Sqrt": "sqrt", "tr": "trace", "sgn": "sign",
     "lgamma": "gammaln", "normalize": "linalg.norm", "T": "transpose",
+    "logistic": "expit",
 }  # fmt: skip
 """What other books and languages call them."""
+
+WRITTEN_AS = {
+    "logdet": "log(det(X))",
+    "slogdet": "log(det(X))",
+    "relu": "where(x > 0, x, 0)",
+    "softplus": "logaddexp(0, x)",
+    "einsum": "products with @, and sums",
+    "norm2": "sum(x**2)",
+}
+"""What has no function of the language, but an expression."""
 
 SIGNS = {
     "^": ("powers are written with **", "**"),
@@ -123,7 +142,12 @@ def implementation(function: Function) -> Any:
     if function.path.startswith("special."):
         from scipy import special
 
-        return getattr(special, function.path.removeprefix("special."))
+        name = function.path.removeprefix("special.")
+        if name in _OURS:
+            from adjoint.scipy import special as ours
+
+            return getattr(ours, name)
+        return getattr(special, name)
     found: Any = np
     for part in function.path.split("."):
         found = getattr(found, part)

@@ -34,6 +34,24 @@ class CommandError(ArgumentError):
     """Options that do not fit together."""
 
 
+class ExpressionCommand(click.Command):
+    """A command whose argument may begin with a minus sign, as in ``derive "-x**2"``; the only
+    option with one dash is -h."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {o for p in self.params if getattr(p, "is_flag", False) for o in p.opts}
+        kept: list[str] = []
+        expressions: list[str] = []
+        for k, arg in enumerate(args):
+            before = args[k - 1] if k else ""
+            value = before.startswith("--") and before not in flags and "=" not in before
+            negative = arg.startswith("-") and not arg.startswith("--") and arg not in ("-", "-h")
+            (expressions if negative and not value else kept).append(arg)
+        if expressions and "--" not in kept:
+            kept += ["--", *expressions]
+        return super().parse_args(ctx, kept if expressions else args)
+
+
 def exit_code(error: BaseException) -> int:
     """The exit code for an error: misuse of the command, or a failure of the computation.
 

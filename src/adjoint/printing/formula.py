@@ -13,17 +13,34 @@ from adjoint.errors import ArgumentError, ArgumentValueError, UnknownNameError, 
 from adjoint.graph.arraytype import describe
 from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.lengths import holds_elsewhere
-from adjoint.printing.names import LETTERS, ascii_name
+from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
-from adjoint.printing.precedence import TENSOR, Add, Call, Indexed, Pow, Tree
-from adjoint.printing.python import HELPERS, Python
+from adjoint.printing.precedence import (
+    SUM,
+    Add,
+    Call,
+    Hadamard,
+    Indexed,
+    Pow,
+    Quotient,
+    Root,
+    Times,
+    Tree,
+)
+from adjoint.printing.python import Python
+from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
+from adjoint.printing.repeated import shared
 from adjoint.printing.unicode import SizedUnicode, Unicode, symbol_text
 from adjoint.simplify.cost import Cost, cost_of
 from adjoint.simplify.expression import Expr, Symbol, walk
 
 if TYPE_CHECKING:
     from adjoint.operators.structured import StructuredOperator
+
+Naming = Callable[[dict[int, str]], dict[int, str]]
+NAMINGS: tuple[Naming, ...] = (dict, with_neighbours)
+"""Which lengths have names: those of the dimensions, or if it takes them others beside them."""
 
 LOOP_HINT = "for all lengths write the loop on whole arrays: np.sum(x**2), x[1:] - x[:-1]"
 
@@ -92,13 +109,27 @@ class Formula:
         It does not where f counts, slices, or asks how long something is: a loop over the elements
         is a loop of one length.
         """
+        return self._naming is not None
+
+    @cached_property
+    def _naming(self) -> Naming | None:
+        """How lengths are named so that the formula holds for all of them; None if it does not."""
         try:
             other = self._elsewhere
             if other is None:
-                return True
-            return other._text() == self._text() and holds_elsewhere(self, other)
+                return dict
+            for naming in NAMINGS:
+                mine, theirs = self._text(naming=naming), other._text(naming=naming)
+                if mine == theirs and holds_elsewhere(self, other, naming):
+                    return naming
         except ArgumentValueError:  # a loop that is unrolled into too many operations there
-            return False
+            pass
+        return None
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The lengths that are printed by name."""
+        return (self._naming or dict)(self.sizes)
 
     @cached_property
     def _elsewhere(self) -> Formula | None:
@@ -112,8 +143,9 @@ class Formula:
             text += f"; {LOOP_HINT})" if self.unrolled else ")"
         return text
 
-    def _text(self, printer: Unicode | None = None) -> str:
-        printer, layout = printer or Unicode(self.sizes), self.layout
+    def _text(self, printer: Unicode | None = None, naming: Naming | None = None) -> str:
+        names = self.names if naming is None else naming(self.sizes)
+        printer, layout = printer or Unicode(names), self.layout
         lines = []
         for label, tree in zip(self.labels, layout.results, strict=True):
             text = _with_axes(printer(tree), tree)
@@ -122,7 +154,7 @@ class Formula:
         for part in layout.parts:
             axes = _axes_of(part.tree)
             name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
-            lines.append(f"{lead}{name} = {printer(part.tree)}")
+            lines.append(f"{lead}{name} = {printer(part.tree, SUM)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
@@ -138,7 +170,7 @@ class Formula:
 
     def latex(self) -> str:
         """The formula in LaTeX, without dollar signs."""
-        printer, layout = Latex(self.sizes), self.layout
+        printer, layout = Latex(self.names), self.layout
         lines = [
             (rf"\mathtt{{{label}}} = " if label else "") + printer(tree)
             for label, tree in zip(self.labels, layout.results, strict=True)
@@ -238,7 +270,8 @@ class Formula:
             )
         code = self.code(target)
         # Lengths that are sums of named ones are numbers in the code, though not in the text.
-        if self._elsewhere is not None and self._elsewhere.code(target) != code:
+        other = self._elsewhere
+        if other is not None and other.code(target, self._naming) != code:
             names = ", ".join(self.sizes.values())
             raise ArgumentValueError(
                 "source(f) needs the shapes as numbers here: an array has a length made of "
@@ -247,9 +280,10 @@ class Formula:
             )
         return code
 
-    def code(self, target: str) -> str:
+    def code(self, target: str, naming: Naming | None = None) -> str:
         """The code of `source`, for the lengths of this formula or for all."""
-        printer = Python(self.sizes, (self.name, *self.parameters))
+        names = self.names if naming is None else naming(self.sizes)
+        printer = Python(names, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         body += [
             f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
@@ -257,23 +291,31 @@ class Formula:
         ]
         body.append(f"    return {self._returned(printer)}")
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
-        doc = self._text().replace("\\", "\\\\").replace('"""', "'''")
+        doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
             f"def {self.name}({', '.join(self.parameters)}):",
             f'    """{_indented(doc)}"""',
-            *sizes,
-            *body,
+            *shared([*sizes, *body], self._taken(printer)),
         ]
         head = TARGETS[target]
         if "special" in printer.helpers:
             package = "jax.scipy" if target == "jax" else "scipy"
             head += f"from {package} import special\n"
+        known = JAX_HELPERS if target == "jax" else {}
         helpers = [
-            "\n\n" + HELPERS[h].replace(f"def {h}(", f"def {printer.helper(h)}(")
+            "\n\n"
+            + (known[h] if h in known else HELPERS[h]).replace(
+                f"def {h}(", f"def {printer.helper(h)}("
+            )
             for h in printer.helpers
             if h in HELPERS
         ]
         return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
+
+    def _taken(self, printer: Python) -> set[str]:
+        """Names in the code that nothing else may have."""
+        parts = {ascii_name(_spelled(part.name)) for part in self.layout.parts}
+        return {self.name, *self.parameters, *printer.used, *printer.helpers, *parts}
 
     def _used_constants(self) -> list[str]:
         present = {e.name for e in walk(self.results) if isinstance(e, Symbol)}
@@ -338,8 +380,14 @@ def _axes_of(tree: Tree) -> str:
         parts = [t for _, t in tree.parts]
     elif isinstance(tree, Pow):
         parts = [tree.base]
-    elif isinstance(tree, Call) and tree.kind == TENSOR and len(tree.args) == 1:
-        parts = tree.args
+    elif isinstance(tree, Root):
+        parts = [tree.tree]
+    elif isinstance(tree, Quotient):
+        parts = [tree.top, tree.bottom]
+    elif isinstance(tree, Times | Hadamard):
+        parts = tree.parts
+    elif isinstance(tree, Call):
+        parts = [a for a in tree.args if a.kind == tree.kind]
     return next(filter(None, map(_axes_of, parts)), "")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.printing.names import LETTERS, parts_of, sized
+from adjoint.printing.names import LETTERS, parts_of
+from adjoint.printing.numbers import absolute, decimal, parts_of_number
 from adjoint.printing.precedence import (
     POWER,
     PRODUCT,
@@ -18,6 +19,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -30,11 +32,16 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient, is_exact, magnitude
+from adjoint.printing.sequences import band_text, bracket, listed
+from adjoint.printing.unicode import is_elementary, named_lengths
+from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.regular import Band
 
 LOWERED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 COMMANDS = {v: k for k, v in LETTERS.items() if k not in ("lambda_", "lam")}
@@ -83,6 +90,16 @@ class Latex:
 
     def _ones(self, tree: Ones) -> str:
         return r"\mathbf{1}"
+
+    def _regular(self, tree: Regular) -> str:
+        if isinstance(tree.rule, Band):
+            text = band_text(tree.rule, r"\mathbf{1} \mathbf{1}^\top", "I")
+            return re.sub("tri[lu]", lambda m: rf"\operatorname{{{m[0]}}}", text.replace("−", "-"))
+        name = number_latex(tree.shape[0], self.sizes)
+        text = listed(tree.rule, lambda v: number_latex(v, {}), name,
+                      lambda r: f"({number_latex(r, {})})^{{{name}-1}}")  # fmt: skip
+        text = text.replace("…", r"\ldots").replace("−", "-")
+        return rf"\left{text[:-1]}\right]"
 
     def _norm(self, tree: Norm) -> str:
         return rf"\left\|{self(tree.tree)}\right\|" + ("_F" if tree.tree.kind == "matrix" else "")
@@ -137,7 +154,8 @@ class Latex:
 
     def _pow(self, tree: Pow) -> str:
         exponent = self(tree.exponent)
-        if isinstance(tree.base, Call) and tree.base.name in OPERATORS:
+        elementary = isinstance(tree.base, Call) and is_elementary(tree.base.name)
+        if isinstance(tree.base, Call) and elementary and tree.base.name in OPERATORS:
             args = ", ".join(self(a) for a in tree.base.args)
             return rf"{OPERATORS[tree.base.name]}^{{{exponent}}}\left({args}\right)"
         base = self(tree.base, POWER + 1)
@@ -152,7 +170,11 @@ class Latex:
 
     def _call(self, tree: Call) -> str:
         args = [self(a) for a in tree.args]
-        args += [rf"\mathtt{{{o}}}" for o in tree.options]
+        if tree.name == "pad" and len(args) == 3:
+            zeros = ["" if a == r"\left[\right]" else a[6:-7] for a in args[1:]]
+            shown = ",\\; ".join(filter(None, (zeros[0], args[0], zeros[1])))
+            return rf"\left[{shown}\right]"
+        args += [rf"\mathtt{{{self._sized(o)}}}" for o in tree.options]
         if tree.name in INFIX:
             return f"{args[0]} {INFIX[tree.name]} {args[1]}"
         if tree.name in ("abs", "absolute"):
@@ -174,13 +196,30 @@ class Latex:
         return r"\left[" + ",\\; ".join(self(p) for p in tree.parts) + r"\right]"
 
     def _entry(self, tree: Entry) -> str:
-        return f"{self(tree.tree, POWER)}_{{{tree.index[1:-1]}}}"
+        return f"{self(tree.tree, POWER)}_{{{self._sized(tree.index)[1:-1]}}}"
+
+    def _sized(self, text: str) -> str:
+        return named_lengths(text, lambda n: number_latex(n, self.sizes))
+
+    def _gather(self, tree: Gather) -> str:
+        return f"{self(tree.tree, POWER)}_{{{self._places(tree.parts)}}}"
+
+    def _scatter(self, tree: Scatter) -> str:
+        name = r"\operatorname{scatter}"
+        return rf"{name}\left({self(tree.tree)};\, {self._places(tree.parts)}\right)"
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
         parts = []
         for f, letters in tree.shown():
+            if isinstance(f, Regular) and isinstance(f.rule, Band):
+                text = bracket(f.rule, *letters)
+                parts.append(text.replace("≤", r"\leq").replace("≠", r"\neq").replace("−", "-"))
+                continue
             name = r"\delta" if isinstance(f, Name) and f.text == "δ" else self(f, POWER)
             parts.append(f"{name}_{{{letters}}}" if letters else name)
         number = "" if tree.coefficient == 1 else number_latex(tree.coefficient, self.sizes) + r"\,"
@@ -189,19 +228,27 @@ class Latex:
 
 def number_latex(value: Coefficient, sizes: dict[int, str]) -> str:
     """A number; a fraction upright where it is short."""
-    if not is_exact(value):
+    if isinstance(value, complex):
+        return str(value)
+    sign = "-" if value < 0 else ""
+    found = parts_of_number(absolute(value), sizes)
+    if found is None:
         return f"{value:.6g}"
-    sign, size = "-" if value < 0 else "", magnitude(value)
-    top, bottom = (_raised(part.replace("·", r" \cdot ")) for part in sized(size, sizes))
-    if bottom == "1":
-        return sign + top
-    short = f"{float(size):.12g}"
-    if top.isdigit() and bottom.isdigit() and len(short) <= 5 and value.denominator > 10:
+    number, spelled = found
+    top, bottom = map(_raised, spelled)
+    plain = top.isdigit() and bottom.isdigit() and not number.above and not number.below
+    short = decimal(number.fraction) if plain and number.fraction.denominator > 10 else None
+    if short is not None and "e" not in short:
         return sign + short
-    return rf"{sign}\tfrac{{{top}}}{{{bottom}}}"
+    above = " ".join([*([] if top == "1" and number.above else [top]),
+                      *(c.latex for c in number.above)])  # fmt: skip
+    below = " ".join([*([] if bottom == "1" and number.below else [bottom]),
+                      *(c.latex for c in number.below)])  # fmt: skip
+    return sign + above if below == "1" else rf"{sign}\tfrac{{{above}}}{{{below}}}"
 
 
 def _raised(text: str) -> str:
+    text = text.replace("·", r" \cdot ").replace("−", "-")
     return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: "^{" + m[0].translate(LOWERED) + "}", text)
 
 

@@ -18,22 +18,22 @@ from adjoint.simplify.expression import Expr, Symbol, walk
 from adjoint.simplify.rebuild import evaluate
 
 if TYPE_CHECKING:
-    from adjoint.printing.formula import Formula
+    from adjoint.printing.formula import Formula, Naming
 
 STEPS = (2, 6)
 """The smallest length, tried in turn: a function may need more elements than two."""
 
 
-def holds_elsewhere(formula: Formula, other: Formula) -> bool:
+def holds_elsewhere(formula: Formula, other: Formula, naming: Naming) -> bool:
     """Whether formula and function agree at other lengths; True where that cannot be asked.
 
     ``other`` is the formula for other primes: where its code differs, a length has no name there,
-    and the code is no witness of the text.
+    and the code is no witness of the text.  ``naming`` says which lengths are named.
     """
     if formula.again is None or not set(formula.shapes) <= set(formula.parameters):
         return True
     try:
-        if other.code("numpy") != formula.code("numpy"):
+        if other.code("numpy", naming) != formula.code("numpy", naming):
             return True
     except AdjointError:
         return True  # NumPy has no words for it
@@ -44,7 +44,7 @@ def holds_elsewhere(formula: Formula, other: Formula) -> bool:
         with np.errstate(all="ignore"):
             expected = _of_function(formula, values)
             if expected is not None:
-                return _agree(_of_code(formula, values), expected)
+                return _agree(_of_code(formula, naming, values), expected)
     return True
 
 
@@ -72,11 +72,11 @@ def _of_function(formula: Formula, values: dict[str, Any]) -> list[Any] | None:
         return None  # it needs longer arrays, or other numbers
 
 
-def _of_code(formula: Formula, values: dict[str, Any]) -> list[Any] | None:
+def _of_code(formula: Formula, naming: Naming, values: dict[str, Any]) -> list[Any] | None:
     """The results of the formula's own code; None where that fails."""
     scope: dict[str, Any] = {"np": np}
     try:
-        exec(formula.code("numpy"), scope)
+        exec(formula.code("numpy", naming), scope)
         found = scope[formula.name](**values)
     except Exception:
         return None

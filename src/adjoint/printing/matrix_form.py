@@ -22,12 +22,11 @@ from adjoint.printing.precedence import (
     Number,
     Ones,
     Pow,
+    Regular,
     Tree,
-    chain,
-    flip,
-    hadamard,
-    transposes,
 )
+from adjoint.printing.products import chain, flip, hadamard, transposes, triangle_of
+from adjoint.simplify.regular import Band
 
 Edge = tuple[int, int, Tree]
 
@@ -73,6 +72,26 @@ class Network:
                 raise NoMatrixForm
             summed.remove(place)
         self._join_parallel()
+
+    def reduce_partly(self, held: set[int]) -> None:
+        """Removes summed indices that are no more than a product with a vector or a matrix, but
+        for those that are held."""
+        summed = [i for i in self.sizes if i not in self.free and i not in held]
+        most = 1  # products with vectors first: they leave less to multiply
+        while most < 3:
+            place = next((i for i in summed if self._removed(i, summed, most)), None)
+            most = most + 1 if place is None else 1
+            if place is not None:
+                summed.remove(place)
+
+    def _removed(self, i: int, summed: list[int], most: int) -> bool:
+        edges = self._edges_at(i)
+        if not edges and self.vectors.get(i):
+            self.scalars.append(self._sum(i))
+            return True
+        if len(edges) == 1:
+            return self._absorb(i, summed)
+        return len(edges) == 2 == most and self._series(i)
 
     def _step(self, summed: list[int]) -> int | None:
         for i in summed:
@@ -151,6 +170,8 @@ class Network:
                 continue
             m = m if a == i else flip(m)
             n = second[2] if second[0] == j else flip(second[2])
+            if isinstance(m, Regular) or isinstance(n, Regular):
+                continue  # a triangle of the other one
             middle = [diagonal(v) for v in [self._vector(j)] if v is not None]
             last = [diagonal(v) for v in [self._vector(i)] if v is not None]
             self.edges = [e for e in self.edges if e is not edges[0] and e is not second]
@@ -176,6 +197,16 @@ class Network:
                 return True
         return False
 
+    def left(self, others: Iterable[tuple[object, tuple[int, ...]]]) -> set[int]:
+        """The indices that vectors and matrices, and some others, have now."""
+        found = {i for i, v in self.vectors.items() if v} | {i for e in self.edges for i in e[:2]}
+        return found.union(*(labels for _, labels in others))
+
+    def factors(self) -> list[tuple[Tree, tuple[int, ...]]]:
+        """What is left, vectors first, with its indices."""
+        vectors = [(v, (i,)) for i, found in sorted(self.vectors.items()) for v in found]
+        return [*vectors, *((m, (a, b)) for a, b, m in self.edges)]
+
     # -- results ----------------------------------------------------------------------------
 
     def vector(self, i: int) -> Tree:
@@ -193,6 +224,10 @@ class Network:
             return chain([column, flip(right or Ones(self.sizes[j]))], MATRIX)
         ((a, _, m),) = self.edges
         m = m if a == i else flip(m)
+        if isinstance(m, Regular) and isinstance(m.rule, Band) and left and right:
+            outer = triangle_of(m.rule, chain([left, flip(right)], MATRIX))
+            if outer is not None:
+                return outer
         before = [diagonal(left)] if left is not None else []
         after = [diagonal(right)] if right is not None else []
         return chain([*before, m, *after], MATRIX)

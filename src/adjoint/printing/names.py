@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 from adjoint.simplify.exact import Rational
 
@@ -11,6 +12,7 @@ LETTERS = {
     "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "lambda_": "λ",
     "lam": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ",
     "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
+    "ell": "ℓ",
     "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
 
@@ -61,8 +63,24 @@ def _with_sizes(value: int, sizes: dict[int, str]) -> str:
         if power:
             names.append(name if power == 1 else name + str(power).translate(RAISED))
     number = [] if value == 1 and names else [str(value)]
-    sign = "·" if any(len(name) > 1 for name in sizes.values()) else ""
+    sign = "·" if any(len(name) > 1 for name in sizes.values() if name.isidentifier()) else ""
     return sign.join([*number, *names])
+
+
+def with_neighbours(sizes: dict[int, str]) -> dict[int, str]:
+    """Dimensions, and the lengths n − 1, n + 1 and n + m beside them where these tell them apart.
+
+    >>> with_neighbours({23: "n"})
+    {23: 'n', 22: '(n − 1)', 24: '(n + 1)'}
+    """
+    found: dict[int, set[str]] = {}
+    for n, name in sizes.items():
+        found.setdefault(n - 1, set()).add(f"({name} − 1)")
+        found.setdefault(n + 1, set()).add(f"({name} + 1)")
+    for (n, name), (m, other) in combinations(sizes.items(), 2):
+        found.setdefault(n + m, set()).add(f"({name} + {other})")
+    new = {n: names.pop() for n, names in found.items() if len(names) == 1 and n not in sizes}
+    return {**sizes, **new}
 
 
 def is_product(text: str, sizes: dict[int, str]) -> bool:

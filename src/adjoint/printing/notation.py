@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter, abc
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.scalar import Elementwise
+from adjoint.printing.kronecker import components, joined
 from adjoint.printing.matrix_form import Network, NoMatrixForm
+from adjoint.printing.places import filled, index_text, options, padding
 from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     TENSOR,
+    VECTOR,
     Add,
     Call,
     Entry,
+    Gather,
     Indexed,
     Inverse,
     Kron,
@@ -25,18 +32,16 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
-    Times,
+    Scatter,
     Tree,
-    chain,
-    flip,
     kind_of,
-    times,
-    transposes,
 )
+from adjoint.printing.products import chain, flip, has_letters, times, transposes
 from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.exact import HALF, ONE, exact, is_exact, is_negative
+from adjoint.simplify.exact import HALF, ONE, ZERO, exact, is_exact, is_negative
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -53,15 +58,23 @@ from adjoint.simplify.expression import (
     walk,
 )
 from adjoint.simplify.linear_algebra import is_log_det
+from adjoint.simplify.regular import Rule, Sequence
+
+FEW_ZEROS = 3
+"""Up to so many zeros beside a vector are written out: [0, 0, v]."""
 
 LETTERS = "ijklpqrstuvwabcdefgh"
 
 
 class Notation:
-    """Builds trees; ``names`` are the parts that are printed by name."""
+    """Builds trees; ``names`` are the parts that are printed by name, ``taken`` are letters that no
+    index may have."""
 
-    def __init__(self, names: Mapping[Expr, str] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[Expr, str] | None = None, taken: abc.Iterable[str] = ()
+    ) -> None:
         self.names = dict(names or {})
+        self.letters = "".join(c for c in LETTERS if c not in set(taken))
         self.trees: dict[Expr, Tree] = {}
 
     def tree(self, root: Expr) -> Tree:
@@ -83,7 +96,8 @@ class Notation:
 
     def _form(self, e: Expr) -> Tree:
         if isinstance(e, Symbol):
-            return Name(e.name, kind_of(e.rank))
+            named = not isinstance(e.origin, Rule)
+            return Name(e.name, kind_of(e.rank)) if named else Regular(e.origin, e.shape)
         if isinstance(e, Sum):
             return self._sum(e)
         if isinstance(e, Power):
@@ -101,7 +115,7 @@ class Notation:
 
     def _sum(self, e: Sum) -> Tree:
         parts = []
-        if e.rank > 2:
+        if e.rank > 2 or (e.rank and any(map(self._has_letters, e.terms))):
             return self._tensor_sum(e)
         # Beside an identity, a number would be read as a multiple of it.
         beside = e.rank == 2 and any(_has_delta(t) for t in e.terms)
@@ -130,10 +144,25 @@ class Notation:
             for s, t in zip(signs, terms, strict=True)
         ]
         trees = [self._operand(t) for t in terms]
-        if any(isinstance(_core(t), Indexed) for t in trees):
-            trees = [self._indexed(t) for t in terms]
+        if any(map(has_letters, trees)) or e.rank < 3:
+            trees = [
+                self._indexed(t if not isinstance(tree, Name) else self._alone(t, s))
+                for t, s, tree in zip(terms, e.terms, trees, strict=True)
+            ]
+        else:
+            return Add(tuple(sorted(joined(signs, trees), key=lambda part: part[0] < 0)))
         signed = sorted(zip(signs, trees, strict=True), key=lambda part: part[0] < 0)
         return Add(tuple(signed))
+
+    def _has_letters(self, t: Expr) -> bool:
+        """Whether a term of a sum is printed in index notation; its sign is that of the sum."""
+        printed = split(t)[1] if is_negative(split(t)[0]) else t
+        return has_letters(self._operand(printed))
+
+    def _alone(self, term: Term, whole: Expr) -> Term:
+        """A term that has a name, as a product of nothing but itself."""
+        labels = tuple(range(whole.rank))
+        return raw_term(ONE, ((term, labels),), labels, dict(enumerate(whole.shape)))
 
     def _unspread(self, e: Expr) -> Expr:
         """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
@@ -156,9 +185,13 @@ class Notation:
         if n is None:
             return Pow(base, self._operand(e.exponent))
         if is_negative(n):
-            below = self._positive_power(base, exact(-n))
-            return Quotient(Number(ONE), below)
+            return self._reciprocal(base, exact(-n))
         return self._positive_power(base, n)
+
+    def _reciprocal(self, base: Tree, n: Any) -> Tree:
+        if n == 1 and isinstance(base, Regular) and isinstance(base.rule, Sequence):
+            return Regular(replace(base.rule, inverse=not base.rule.inverse), base.shape)
+        return Quotient(Number(ONE), self._positive_power(base, n))
 
     def _positive_power(self, base: Tree, n: Any) -> Tree:
         if n == 1:
@@ -185,10 +218,13 @@ class Notation:
             return Inverse(args[0], is_symmetric(e))
         if e.primitive is PROJECTION:
             return Entry(args[0], f"[{e.params['index']}]", kind)
-        if e.name == "scatter_add" and (widths := _padding(e)) is not None:
-            return Call("pad", (args[1],), kind, "", (widths,), e)
-        if e.name == "getitem" and len(args) == 1:
-            return Entry(args[0], _index_text(e.params["template"]), kind)
+        if e.name == "scatter_add":
+            return self._scatter(e, args)
+        if e.name == "getitem" and len(args) > 1:
+            return self._gather(e, args)
+        if e.name == "getitem":
+            index = index_text(e.params["template"], e.args[0].shape)
+            return args[0] if index == "[:]" else Entry(args[0], index, kind)
         if e.name == "stack" and e.params["axis"] == 0:
             return Literal(tuple(args), kind)
         if e.name == "reshape" and isinstance(args[0], Kron):
@@ -196,8 +232,33 @@ class Notation:
             s = e.args[0].shape
             if e.shape == (s[0] * s[1], s[2] * s[3]):
                 return Kron(args[0].right, args[0].left, MATRIX)
+        if e.name in ("power", "float_power") and len(args) == 2:
+            return Pow(*args)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
-        return Call(e.name, tuple(args), kind, latex, _options(e), e)
+        return Call(e.name, tuple(args), kind, latex, options(e), e)
+
+    def _gather(self, e: Apply, args: list[Tree]) -> Tree:
+        x, *index = args
+        order = e.args[1]
+        by_itself = (
+            isinstance(order, Apply) and order.name == "argsort" and order.args == e.args[:1]
+        )
+        if by_itself and e.rank == 1 and len(e.params["template"]) == 1:
+            return Call("sort", (x,), VECTOR)
+        return Gather(x, filled(e.params["template"], index), kind_of(e.rank))
+
+    def _scatter(self, e: Apply, args: list[Tree]) -> Tree:
+        value, *index = args[1:]
+        widths = padding(e)
+        if widths is not None:
+            zeros = re.findall(r"\d+", widths)
+            if e.rank == 1 and all(int(z) <= FEW_ZEROS for z in zeros):
+                before, after = (Literal((Number(ZERO),) * int(z), VECTOR) for z in zeros)
+                return Call("pad", (value, before, after), VECTOR, "", (widths,), e)
+            return Call("pad", (value,), kind_of(e.rank), "", (widths,), e)
+        if number_of(e.args[0]) != 0:
+            return Call(e.name, tuple(args), kind_of(e.rank), "", options(e), e)
+        return Scatter(value, filled(e.params["template"], index), e.shape)
 
     # -- terms --------------------------------------------------------------------------------
 
@@ -231,7 +292,7 @@ class Notation:
                 above.append((f, labels))
         return above, below
 
-    def _body(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+    def _body(self, factors: abc.Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
         """Scalars and one array: the matrix form of the product."""
         out = e.out
         if len(out) > 2:
@@ -246,11 +307,11 @@ class Notation:
             return network.scalars, network.vector(out[0])
         return network.scalars, network.matrix(*out)
 
-    def _kronecker(self, factors: Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
+    def _kronecker(self, factors: abc.Sequence[Factor], e: Term) -> tuple[list[Tree], Tree | None]:
         """A tensor [i, a, j, b] that is A[i, j] B[a, b] is B ⊗ A, for columns stacked."""
         if len(e.out) != 4:
             raise NoMatrixForm
-        groups = _components(factors, e)
+        groups = components(factors, e)
         outer, inner = ({groups[e.out[k]], groups[e.out[k + 2]]} for k in (0, 1))
         if outer & inner:
             raise NoMatrixForm
@@ -267,55 +328,75 @@ class Notation:
             scalars.append(self.tree(found))
         return scalars, Kron(halves[0], halves[1])
 
-    def _indexed(self, e: Term) -> Tree:
+    def _indexed(self, e: Term, letters: str = "", taken: str = "") -> Tree:
         """Index notation; the letters of the result are the same in every term of a sum."""
-        letters: dict[int, str] = {}
-        deltas: list[tuple[str, str]] = []
-        for k, label in enumerate(e.out):
-            if label in letters:
-                deltas.append((letters[label], LETTERS[k]))
-            else:
-                letters[label] = LETTERS[k]
-        for label in e.sizes:
-            if label not in letters:
-                letters[label] = LETTERS[len(e.out) + len(letters)]
-        factors: list[tuple[Tree, str]] = [(Name("δ", MATRIX), a + b) for a, b in sorted(deltas)]
-        factors += [
-            (self._operand(f), "".join(letters[i] for i in labels)) for f, labels in e.factors
-        ]
-        sizes = tuple((letters[i], n) for i, n in e.sizes.items())
-        sizes += tuple((b, e.shape[LETTERS.index(b)]) for _, b in deltas)
-        entries: list[Tree | None] = [None] * len(deltas)
-        entries += [self._entry(f, "".join(letters[i] for i in ls)) for f, ls in e.factors]
-        return Indexed(e.coefficient, tuple(factors), LETTERS[: e.rank], sizes, tuple(entries))
+        out = letters or self.letters[: e.rank]
+        after = self.letters[2 * e.rank :] + self.letters[: 2 * e.rank]
+        free = [c for c in after if c not in out + taken]
+        above, below = self._fraction(e)
+        large = [(f, ls) for f, ls in above if len(ls) > 2 or self._is_indexed(f)]
+        network = Network(dict(e.sizes), set(e.out))
+        for f, ls in above:
+            if (f, ls) not in large:
+                network.attach(self._operand(f), ls)
+        network.reduce_partly({i for _, ls in large for i in ls})
+        named: dict[int, str] = {}
+        factors: list[tuple[Tree, str]] = []
+        for label, letter in zip(e.out, out, strict=True):
+            if named.setdefault(label, letter) != letter:
+                factors.append((Name("δ", MATRIX), named[label] + letter))
+        factors.sort(key=lambda pair: pair[1])
+        for label in sorted(network.left(large) - set(named)):
+            named[label] = free.pop(0)
+        entries: list[Tree | None] = [None] * len(factors)
+        for tree, ls in network.factors():
+            factors.append(_upright(tree, "".join(named[i] for i in ls)))
+            entries.append(None)
+        used = "".join(named.values()) + taken
+        for f, ls in large:
+            factors.append((self._operand(f), "".join(named[i] for i in ls)))
+            entries.append(self._entry(f, factors[-1][1], used))
+        sizes = tuple((c, e.sizes[i]) for i, c in named.items())
+        sizes += tuple((c, n) for c, n in zip(out, e.shape, strict=True) if c not in named.values())
+        body = Indexed(ONE, tuple(factors), out, sizes, tuple(entries))
+        scalars = _in_order(network.scalars)
+        if not scalars and not below:
+            return replace(body, coefficient=e.coefficient)
+        top = times(e.coefficient, scalars, body)
+        return Quotient(top, times(ONE, _in_order(below), None)) if below else top
 
-    def _entry(self, e: Expr, letters: str) -> Tree | None:
-        """One entry of a tensor that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
-        if e.rank < 3 or isinstance(self._operand(e), Name):
+    def _is_indexed(self, e: Expr) -> bool:
+        """Whether the tree of a matrix or vector has index notation inside."""
+        return bool(e.rank) and not isinstance(e, Symbol) and has_letters(self._operand(e))
+
+    def _entry(self, e: Expr, letters: str, taken: str) -> Tree | None:
+        """One entry of an array that is made elementwise: (X[i,k] − Y[j,k])²; None for others."""
+        if isinstance(self._operand(e), Name) or (e.rank < 3 and not self._is_indexed(e)):
             return None
         exponent = number_of(e.exponent) if isinstance(e, Power) else None
         if isinstance(e, Power) and exponent is not None:
-            base = self._entry(e.base, letters)
+            base = self._entry(e.base, letters, taken)
             return None if base is None or is_negative(exponent) else Pow(base, Number(exponent))
         if isinstance(e, Apply) and len(e.args) == 1 and isinstance(e.primitive, Elementwise):
-            inner = self._entry(e.args[0], letters)
+            inner = self._entry(e.args[0], letters, taken)
             return None if inner is None else Call(e.name, (inner,), SCALAR, e.primitive.latex)
-        terms = e.terms if isinstance(e, Sum) else (e,)
-        if not isinstance(e, Sum | Term) or any(
-            set(as_term(t).sizes) - set(as_term(t).out) or _has_delta(t) for t in terms
-        ):
+        if not isinstance(e, Sum | Term):
             return None
         parts = []
-        for t in terms:
+        for t in e.terms if isinstance(e, Sum) else (e,):
             sign, view = (-1 if is_negative(split(t)[0]) else 1), as_term(t)
-            named = dict(zip(view.out, letters, strict=True))
-            factors = tuple(
-                (self._operand(f), "".join(named[i] for i in ls)) for f, ls in view.factors
-            )
-            parts.append((sign, Indexed(sign * view.coefficient, factors, letters, ())))
+            view = raw_term(sign * view.coefficient, view.factors, view.out, view.sizes)
+            parts.append((sign, self._indexed(view, letters, taken)))
         if len(parts) == 1 and parts[0][0] > 0:
             return parts[0][1]
         return Add(tuple(sorted(parts, key=lambda part: part[0] < 0)))
+
+
+def _upright(tree: Tree, letters: str) -> tuple[Tree, str]:
+    """A[j,i] for Aᵀ[i,j]."""
+    turned = flip(tree)
+    fewer = len(letters) == 2 and transposes(turned) < transposes(tree)
+    return (turned, letters[::-1]) if fewer else (tree, letters)
 
 
 def _has_delta(e: Expr) -> bool:
@@ -327,30 +408,19 @@ def _ones(value: Any, shape: tuple[int, ...]) -> Tree:
     return times(value, [], chain([Ones(shape[0]), flip(Ones(shape[1]))], MATRIX))
 
 
-def _core(tree: Tree) -> Tree:
-    return tree.parts[-1] if isinstance(tree, Times) else tree
-
-
-def _sizes(factors: Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
+def _sizes(factors: abc.Sequence[Factor], e: Term, place: int | None) -> dict[int, int]:
     used = {i for _, labels in factors for i in labels}
     if place is not None:
         used |= {e.out[place], e.out[place + 2]}
     return {i: e.sizes[i] for i in used}
 
 
-def _components(factors: Sequence[Factor], e: Term) -> dict[int, int]:
-    """For each index, which connected part of the product it belongs to."""
-    group = {i: i for i in e.sizes}
-    for _, labels in factors:
-        for i in labels[1:]:
-            old, new = group[i], group[labels[0]]
-            group = {k: new if g == old else g for k, g in group.items()}
-    return group
-
-
 def _in_order(scalars: list[Tree]) -> list[Tree]:
-    """Scalars as one writes them: names, then powers, then products, then functions."""
-    return sorted(scalars, key=_rank)
+    """Scalars as one writes them: names, then powers, then products, then functions; equal ones as
+    a power."""
+    times_each = Counter(scalars)
+    powers = [t if n == 1 else Pow(t, Number(n)) for t, n in times_each.items()]
+    return sorted(powers, key=_rank)
 
 
 _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
@@ -359,54 +429,6 @@ _ORDER: tuple[type[Tree], ...] = (Name, Entry, Norm, Call, Root, Add)
 def _rank(tree: Tree) -> int:
     base = tree.base if isinstance(tree, Pow) else tree
     return next((k for k, cls in enumerate(_ORDER) if isinstance(base, cls)), len(_ORDER))
-
-
-def _padding(e: Apply) -> str | None:
-    """How many zeros stand before and after what is added to zeros at a slice, as np.pad takes
-    them; None where it is another index."""
-    index = e.params["template"]
-    if number_of(e.args[0]) != 0 or len(e.args) > 2 or len(index) != e.rank:
-        return None
-    if not all(isinstance(p, slice) and p.step in (None, 1) for p in index):
-        return None
-    bounds = [p.indices(n) for p, n in zip(index, e.shape, strict=True)]
-    widths = [(start, n - stop) for (start, stop, _), n in zip(bounds, e.shape, strict=True)]
-    if e.args[1].shape != tuple(stop - start for start, stop, _ in bounds):
-        return None
-    return str(widths[0] if e.rank == 1 else tuple(widths))
-
-
-def _options(e: Apply) -> tuple[str, ...]:
-    """The parameters of a primitive that tell it from others of its name."""
-    rank = e.args[0].rank if e.args else 0
-    shown = []
-    for name, value in e.params.items():
-        if name == "axes":
-            if len(value) < rank:
-                shown.append(f"axis={value[0] if len(value) == 1 else tuple(value)}")
-        elif name == "axis":
-            if rank > 1 and not (value == rank - 1 and e.name == "softmax"):
-                shown.append(f"axis={value}")
-        elif name == "template":
-            shown.append(_index_text(value))
-        elif name != "dtype" and value is not False and value is not None:
-            shown.append(f"{name}={value}")
-    return tuple(shown)
-
-
-def _index_text(template: Sequence[Any]) -> str:
-    """``[0, :]`` for the template of an index."""
-    return "[" + ", ".join(_part_text(p) for p in template) + "]"
-
-
-def _part_text(part: Any) -> str:
-    if isinstance(part, slice):
-        bounds = ["" if v is None else str(v) for v in (part.start, part.stop)]
-        text = ":".join(bounds)
-        return text if part.step is None else f"{text}:{part.step}"
-    if part is Ellipsis:
-        return "..."
-    return "None" if part is None else str(part)
 
 
 def row(tree: Tree) -> Tree:

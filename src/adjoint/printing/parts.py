@@ -21,6 +21,7 @@ from adjoint.printing.precedence import (
     Tree,
 )
 from adjoint.printing.unicode import Unicode, symbol_text
+from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.expression import Apply, Expr, Power, Sum, Symbol, Term, walk
 
 REPEATED = 9
@@ -102,7 +103,7 @@ def _attempt(
     order = walk(roots)
     for e in order:
         uses.update(e.children())
-    notation = Notation()
+    notation = Notation(taken=[e.name for e in order if isinstance(e, Symbol)])
     parts: list[Part] = []
     for e in order:
         tree = notation.tree(e)
@@ -112,7 +113,7 @@ def _attempt(
         if wanted and _may_be_named(e, tree):
             name = naming(e)
             parts.append(Part(name, tree))
-            notation.trees[e] = Name(name, tree.kind)
+            notation.trees[e] = Name(name, tree.kind, is_symmetric(e))
     results = []
     for e, as_row in zip(roots, rows, strict=True):
         tree = notation.tree(e)

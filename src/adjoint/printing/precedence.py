@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from adjoint.simplify.exact import ONE, Coefficient, multiply
+from adjoint.simplify.exact import Coefficient
+from adjoint.simplify.regular import Rule
 
-SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(5)
+LOOSE, SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(-1, 5)
 """How tightly a form binds; an operand that binds less tightly than its place is bracketed."""
 
 SCALAR, VECTOR, MATRIX, TENSOR = "scalar", "vector", "matrix", "tensor"
@@ -40,6 +41,7 @@ class Name(Tree):
 
     text: str
     of: str = SCALAR
+    symmetric: bool = False
 
     @property
     def kind(self) -> str:
@@ -182,7 +184,7 @@ class Pow(Tree):
 
     @property
     def kind(self) -> str:
-        return self.base.kind
+        return self.base.kind if self.base.kind != SCALAR else self.exponent.kind
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,32 @@ class Entry(Tree):
 
 
 @dataclass(frozen=True)
+class Gather(Tree):
+    """A part of an array by an index with arrays in it; the other parts are text."""
+
+    tree: Tree
+    parts: tuple[Tree | str, ...]
+    of: str
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Scatter(Tree):
+    """Zeros with a value added at an index."""
+
+    tree: Tree
+    parts: tuple[Tree | str, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))
+
+
+@dataclass(frozen=True)
 class Indexed(Tree):
     """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters].
 
@@ -285,94 +313,13 @@ class Indexed(Tree):
         return kind_of(len(self.out))
 
 
-# -- transposes ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Regular(Tree):
+    """An array that follows a rule."""
 
+    rule: Rule
+    shape: tuple[int, ...]
 
-def flip(tree: Tree) -> Tree:
-    """The transpose, with as few signs of transposition as it takes."""
-    if tree.kind == SCALAR:
-        return tree
-    if isinstance(tree, Flip):
-        return tree.tree
-    if isinstance(tree, Identity) or getattr(tree, "symmetric", False) or is_diagonal(tree):
-        return tree
-    if isinstance(tree, Number):
-        return Number(tree.value, tree.shape[::-1])
-    if isinstance(tree, Chain):
-        parts = tuple(flip(p) for p in reversed(tree.parts))
-        return Chain(parts, tree.of)
-    if isinstance(tree, Times):
-        return Times(tree.coefficient, (*tree.parts[:-1], flip(tree.parts[-1])))
-    if isinstance(tree, Quotient) and tree.bottom.kind == SCALAR:
-        return Quotient(flip(tree.top), tree.bottom)
-    if isinstance(tree, Add) and tree.kind == MATRIX:
-        inside = Add(tuple((s, flip(t)) for s, t in tree.parts))
-        return inside if transposes(inside) <= transposes(tree) else Flip(tree)
-    return Flip(tree)
-
-
-def is_diagonal(tree: Tree) -> bool:
-    return isinstance(tree, Call) and tree.name == "diag" and tree.kind == MATRIX
-
-
-def transposes(tree: Any) -> int:
-    """How many signs of transposition a tree shows."""
-    if isinstance(tree, Flip):
-        return 1 + transposes(tree.tree)
-    if isinstance(tree, Add):
-        return sum(transposes(t) for _, t in tree.parts)
-    if isinstance(tree, Chain | Times | Hadamard):
-        return sum(map(transposes, tree.parts))
-    return 0
-
-
-def chain(parts: list[Tree], kind: str) -> Tree:
-    """The matrix product of the parts; products inside it are dissolved, scalars go in front."""
-    flat: list[Tree] = []
-    scalars: list[Tree] = []
-    for p in parts:
-        if isinstance(p, Times):
-            scalars += [*p.parts[:-1]]
-            coefficient = p.coefficient
-            if coefficient != 1:
-                scalars.insert(0, Number(coefficient))
-            p = p.parts[-1]
-        flat += p.parts if isinstance(p, Chain) else [p]
-    flat = [p for p in flat if not isinstance(p, Identity)] or flat[:1]
-    body = flat[0] if len(flat) == 1 else Chain(tuple(flat), kind)
-    return times(ONE, scalars, body)
-
-
-def times(coefficient: Coefficient, scalars: list[Tree], body: Tree | None) -> Tree:
-    """coefficient · scalars · body, products inside it dissolved."""
-    parts: list[Tree] = []
-    for p in [*scalars, *([body] if body is not None else [])]:
-        if isinstance(p, Number) and not p.shape:
-            coefficient = multiply(coefficient, p.value)
-        elif isinstance(p, Times):
-            coefficient = multiply(coefficient, p.coefficient)
-            parts += p.parts
-        else:
-            parts.append(p)
-    if not parts:
-        return Number(coefficient)
-    last = parts[-1]
-    if isinstance(last, Quotient) and (coefficient != 1 or len(parts) > 1):
-        return Quotient(times(coefficient, parts[:-1], last.top), last.bottom)
-    return parts[0] if coefficient == 1 and len(parts) == 1 else Times(coefficient, tuple(parts))
-
-
-def hadamard(parts: list[Tree]) -> Tree:
-    """The elementwise product; reciprocals among the parts become one denominator."""
-    above = [p for p in parts if not is_reciprocal(p)]
-    below = [p.bottom for p in parts if isinstance(p, Quotient) and is_reciprocal(p)]
-    top = _elementwise_product(above) if above else Number(ONE)
-    return Quotient(top, _elementwise_product(below)) if below else top
-
-
-def _elementwise_product(parts: list[Tree]) -> Tree:
-    return parts[0] if len(parts) == 1 else Hadamard(tuple(parts))
-
-
-def is_reciprocal(tree: Tree) -> bool:
-    return isinstance(tree, Quotient) and isinstance(tree.top, Number) and tree.top.value == 1
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))

@@ -7,6 +7,7 @@ taken from the vector's end, and a product with an inverse is a solve.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ import numpy as np
 
 from adjoint.errors import MissingRuleError
 from adjoint.printing.names import ascii_name
+from adjoint.printing.numbers import CONSTANTS, decimal, spelled
 from adjoint.printing.precedence import (
     ATOM,
+    LOOSE,
     MATRIX,
     POWER,
     PRODUCT,
@@ -27,6 +30,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -39,14 +43,18 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
-    is_diagonal,
     kind_of,
 )
-from adjoint.printing.python_calls import CALLS, HELPERS, UFUNCS
-from adjoint.simplify.exact import Coefficient, is_exact
+from adjoint.printing.products import TRIANGLES, is_diagonal
+from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
+from adjoint.printing.sequences import as_code
+from adjoint.printing.unicode import named_lengths
+from adjoint.simplify.exact import Coefficient, is_exact, is_negative, magnitude
 
 
 class Python:
@@ -65,7 +73,7 @@ class Python:
         self.used: dict[str, None] = {}
         self.helpers: dict[str, None] = {}
 
-    def __call__(self, tree: Tree, level: int = SUM) -> str:
+    def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], tuple[str, int]] = getattr(self, "_" + type(tree).__name__.lower())
         text, own = rule(tree)
         return f"({text})" if own < level else text
@@ -96,25 +104,49 @@ class Python:
             if isinstance(value, float) and not math.isfinite(value):
                 sign = "-" if value < 0 else ""
                 return sign + ("np.nan" if value != value else "np.inf"), SUM if sign else ATOM
-            return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
+            return self._irrational(value)
         top, bottom = self._sized(abs(value.numerator)), self._sized(value.denominator)
         sign = "-" if value < 0 else ""
-        plain = top.isdigit() and bottom.isdigit()
-        if plain and bottom != "1" and float(repr(float(value))) == value:
-            return repr(float(value)), SUM if sign else ATOM
+        short = decimal(magnitude(value)) if top.isdigit() and bottom.isdigit() else None
+        if short is not None and bottom != "1":
+            return sign + short, SUM if sign else ATOM
         text = sign + (top if bottom == "1" else f"{top} / {self._bracket(bottom)}")
         return text, SUM if sign else (ATOM if text.isalnum() else PRODUCT)
 
+    def _irrational(self, value: Coefficient) -> tuple[str, int]:
+        """A float: as a fraction times constants and roots of dimensions, else by its digits."""
+        found = None if isinstance(value, complex) else spelled(abs(float(value)), self._names())
+        if found is None:
+            return repr(value), POWER if isinstance(value, complex) or value >= 0 else SUM
+        fraction, level = self.number(-found.fraction if is_negative(value) else found.fraction)
+        for c in (*found.above, *found.below):
+            if c not in CONSTANTS:
+                self._use(c.text)
+        text = " * ".join([fraction, *(c.python for c in found.above)])
+        for c in found.below:
+            text += f" / {c.python}"
+        return text, SUM if level == SUM else PRODUCT
+
+    def _names(self) -> tuple[tuple[int, str], ...]:
+        return tuple((n, name) for n, name in self.sizes.items() if not name.isdigit())
+
+    def _use(self, text: str) -> None:
+        """The code needs the dimensions that a text names."""
+        self.used.update(dict.fromkeys(re.findall(r"[^\W\d]\w*", text)))
+
     def _bracket(self, text: str) -> str:
-        return text if text.isalnum() else f"({text})"
+        return text if text.isalnum() or text in self._codes() else f"({text})"
+
+    def _codes(self) -> list[str]:
+        return [name.replace("−", "-") for name in self.sizes.values()]
 
     def _sized(self, value: int) -> str:
         names = []
         for size, name in sorted(self.sizes.items()):
             while size > 1 and value and value % size == 0 and not name.isdigit():
                 value //= size
-                names.append(name)
-                self.used[name] = None
+                names.append(name.replace("−", "-"))
+                self._use(name)
         number = [] if value == 1 and names else [str(value)]
         return " * ".join([*number, *names])
 
@@ -128,6 +160,10 @@ class Python:
 
     def _identity(self, tree: Identity) -> tuple[str, int]:
         return self.np("eye", self.size(tree.size))
+
+    def _regular(self, tree: Regular) -> tuple[str, int]:
+        code = as_code(tree.rule, self.size, tree.shape, self.module)
+        return code, PRODUCT if " " in code.split("(")[0] or "**" in code else ATOM
 
     def _ones(self, tree: Ones) -> tuple[str, int]:
         return self.np("ones", self.size(tree.size))
@@ -285,8 +321,10 @@ class Python:
 
     def _call(self, tree: Call) -> tuple[str, int]:
         args = [self(a) for a in tree.args]
-        if tree.name == "pad":
-            return self.np("pad", *args, *tree.options)
+        if tree.name in ("pad", *TRIANGLES):
+            return self.np(tree.name, args[0], *map(self._lengths, tree.options))
+        if tree.name == "reshape":
+            return self.np("reshape", args[0], self.shape(tree.extra.params["shape"]))
         if tree.extra == "logdet":
             inner = tree.args[0].args[0].args[0]  # type: ignore[attr-defined]
             return f"{self.module}.linalg.slogdet({self(inner)})[1]", ATOM
@@ -296,6 +334,9 @@ class Python:
             if axis is not None and tree.args[0].kind == MATRIX:
                 args.append(f"axis={axis}")
             return f"{self.helper(tree.name)}({', '.join(args)})", ATOM
+        if tree.name in COMPARISONS:
+            left, right = (self(a, SUM) for a in tree.args)
+            return f"{left} {COMPARISONS[tree.name]} {right}", LOOSE
         pattern = CALLS.get(tree.name)
         if pattern is not None:
             return pattern(self.module, args, getattr(tree.extra, "params", {})), ATOM
@@ -306,23 +347,49 @@ class Python:
     def _special(self, tree: Call, args: list[str]) -> tuple[str, int]:
         from scipy import special
 
+        order = re.fullmatch(r"polygamma_(\d+)", tree.name)
+        if order is not None:
+            self.helpers["special"] = None
+            return f"special.polygamma({order[1]}, {', '.join(args)})", ATOM
         if not hasattr(special, tree.name) or getattr(tree.extra, "params", None):
             raise MissingRuleError(
                 f"source(f) has no NumPy spelling for the primitive {tree.name}.",
                 hint="formula(f) prints it; ad.compile(f) runs it.",
             )
         self.helpers["special"] = None
-        return f"special.{tree.name}({', '.join(args)})", ATOM
+        name = {"psi": "digamma"}.get(tree.name, tree.name)  # which JAX has under this name only
+        return f"special.{name}({', '.join(args)})", ATOM
 
     def _literal(self, tree: Literal) -> tuple[str, int]:
         inner = ", ".join(self(p) for p in tree.parts)
         return self.np("array" if all_scalars(tree) else "stack", f"[{inner}]")
 
     def _entry(self, tree: Entry) -> tuple[str, int]:
-        return f"{self(tree.tree, ATOM)}{tree.index}", ATOM
+        return f"{self(tree.tree, ATOM)}{self._lengths(tree.index)}", ATOM
+
+    def _lengths(self, text: str) -> str:
+        """An option or an index with lengths by name."""
+        return named_lengths(text, self.size)
+
+    def _gather(self, tree: Gather) -> tuple[str, int]:
+        return f"{self(tree.tree, ATOM)}[{self._places(tree.parts)}]", ATOM
+
+    def _scatter(self, tree: Scatter) -> tuple[str, int]:
+        self.helpers["add_at"] = None
+        sliced = [p if isinstance(p, Tree) else _as_slice(p) for p in tree.parts]
+        index = self._places(sliced)
+        index = f"({index},)" if len(sliced) == 1 else f"({index})"
+        args = (self.shape(tree.shape), index, self(tree.tree))
+        return f"{self.helper('add_at')}({', '.join(args)})", ATOM
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> tuple[str, int]:
         sizes = dict(tree.sizes)
+        summed = self._summed(tree)
+        if summed is not None:
+            return summed
         terms, operands = [], []
         for f, letters in tree.factors:
             terms.append(letters)
@@ -337,6 +404,30 @@ class Python:
             return text, ATOM
         number, level = self.number(tree.coefficient)
         return f"{number} * {text}", SUM if level == SUM else PRODUCT
+
+    def _summed(self, tree: Indexed) -> tuple[str, int] | None:
+        """The sum of one array along some of its axes, where it is no more than that."""
+        if len(tree.factors) != 1:
+            return None
+        (f, letters) = tree.factors[0]
+        axes = [str(k) for k, c in enumerate(letters) if c not in tree.out]
+        left = "".join(c for c in letters if c in tree.out)
+        if left != tree.out or len(set(letters)) < len(letters) or not axes:
+            return None
+        axis = axes[0] if len(axes) == 1 else f"({', '.join(axes)})"
+        text = self.np("sum", self(f), *([f"axis={axis}"] if tree.out else []))[0]
+        if tree.coefficient == 1:
+            return text, ATOM
+        number, level = self.number(tree.coefficient)
+        return f"{number} * {text}", SUM if level == SUM else PRODUCT
+
+
+def _as_slice(part: str) -> str:
+    """A slice outside brackets: ``slice(None, None, -1)`` for ``::-1``."""
+    if ":" not in part:
+        return part.replace("...", "Ellipsis")
+    bounds = [b.strip() or "None" for b in part.split(":")]
+    return f"slice({', '.join(bounds)})"
 
 
 def is_row(tree: Tree) -> bool:

@@ -10,6 +10,11 @@ Spelling = Callable[[str, Sequence[str], dict[str, Any]], str]
 UFUNCS = frozenset(("where",))
 """Functions spelled ``np.name(args)`` besides the ufuncs."""
 
+COMPARISONS = {
+    "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
+    "not_equal": "!=",
+}  # fmt: skip
+
 HELPERS: dict[str, str] = {
     "expit": '''def expit(x):
     """1 / (1 + exp(-x)), without overflow."""
@@ -30,8 +35,22 @@ HELPERS: dict[str, str] = {
     """log(1 + exp(x)), without overflow."""
     return np.logaddexp(0.0, x)
 ''',
+    "add_at": '''def add_at(shape, index, values):
+    """Zeros of a shape with values added at an index, once for each time it is there."""
+    total = np.zeros(shape)
+    np.add.at(total, index, values)
+    return total
+''',
 }
 """Functions that the source defines for itself."""
+
+JAX_HELPERS: dict[str, str] = {
+    "add_at": '''def add_at(shape, index, values):
+    """Zeros of a shape with values added at an index, once for each time it is there."""
+    return np.zeros(shape).at[index].add(values)
+''',
+}
+"""Those that JAX has other words for."""
 
 
 def _axes(params: dict[str, Any]) -> str:
@@ -51,6 +70,26 @@ def _running_sum(np: str, x: str, axis: int, reverse: bool) -> str:
     if not reverse:
         return f"{np}.cumsum({x}, axis={axis})"
     return f"{np}.flip({np}.cumsum({np}.flip({x}, {axis}), axis={axis}), {axis})"
+
+
+def _sorted(name: str) -> Spelling:
+    """A function along one axis, the last by itself."""
+
+    def spelling(np: str, args: Sequence[str], params: dict[str, Any]) -> str:
+        axis = params.get("axis", -1)
+        return f"{np}.{name}({args[0]})" if axis == -1 else f"{np}.{name}({args[0]}, axis={axis})"
+
+    return spelling
+
+
+def _transform(name: str) -> Spelling:
+    """A Fourier transform."""
+
+    def spelling(np: str, args: Sequence[str], params: dict[str, Any]) -> str:
+        shown = [f"{k}={v!r}" for k, v in params.items() if (k, v) != ("norm", "backward")]
+        return f"{np}.fft.{name}({', '.join([*args, *shown])})"
+
+    return spelling
 
 
 CALLS: dict[str, Spelling] = {
@@ -77,5 +116,19 @@ CALLS: dict[str, Spelling] = {
     "cumprod": lambda np, args, params: f"{np}.cumprod({args[0]}, axis={params['axis']})",
     "root_of_squares": _function("sqrt"),
     "slogdet": _function("linalg.slogdet"),
+    "clip": _function("clip"),
+    "real": _function("real"),
+    "imag": _function("imag"),
+    "sort": _function("sort"),
+    "argsort": _sorted("argsort"),
+    "pinv": lambda np, args, params: f"{np}.linalg.pinv({args[0]})",
+    "svd": lambda np, args, params: (
+        f"{np}.linalg.svd({args[0]}, full_matrices={params.get('full_matrices', True)})"
+    ),
+    "eigh": _function("linalg.eigh"),
+    "fft": _transform("fft"),
+    "ifft": _transform("ifft"),
+    "rfft": _transform("rfft"),
+    "irfft": _transform("irfft"),
 }
 """Per primitive: the code, from the name of NumPy, the code of the operands, and parameters."""

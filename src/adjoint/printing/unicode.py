@@ -6,8 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adjoint.printing.names import greek, is_product, parts_of, sized
+import numpy as np
+
+from adjoint.printing.names import greek, is_product, parts_of
+from adjoint.printing.numbers import absolute, decimal, parts_of_number
 from adjoint.printing.precedence import (
+    LOOSE,
     POWER,
     PRODUCT,
     QUOTIENT,
@@ -18,6 +22,7 @@ from adjoint.printing.precedence import (
     Chain,
     Entry,
     Flip,
+    Gather,
     Hadamard,
     Identity,
     Indexed,
@@ -30,11 +35,16 @@ from adjoint.printing.precedence import (
     Ones,
     Pow,
     Quotient,
+    Regular,
     Root,
+    Scatter,
     Times,
     Tree,
 )
-from adjoint.simplify.exact import Coefficient, is_exact, magnitude
+from adjoint.printing.products import is_reciprocal
+from adjoint.printing.sequences import band_text, bracket, listed
+from adjoint.simplify.exact import Coefficient, Rational
+from adjoint.simplify.regular import Band
 
 SUPERSCRIPTS = str.maketrans("0123456789-+=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁼⁽⁾ⁿ")
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -42,6 +52,15 @@ FUNCTIONS = {"expit": "σ", "absolute": "abs"}
 LETTER_SUPERSCRIPTS = dict(
     zip("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)
 )
+SHORT = 16
+"""Numbers up to this one are no lengths of named dimensions."""
+
+VULGAR = {("1", "2"): "½", ("1", "4"): "¼", ("3", "4"): "¾"}
+"""Fractions that have a sign of their own."""
+
+DIGITS_OF_FRACTION = 9
+"""A fraction of more digits is printed as a decimal number, rounded."""
+
 INFIX = {
     "greater": ">", "greater_equal": "≥", "less": "<", "less_equal": "≤", "equal": "=",
     "not_equal": "≠", "logical_and": "∧", "logical_or": "∨", "bitwise_and": "∧",
@@ -55,13 +74,15 @@ class Unicode:
     def __init__(self, sizes: dict[int, str] | None = None) -> None:
         self.sizes = sizes or {}
 
-    def __call__(self, tree: Tree, level: int = SUM) -> str:
+    def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], str] = getattr(self, "_" + type(tree).__name__.lower())
         text = rule(tree)
         return f"({text})" if tree.level < level or self._needs(tree, level) else text
 
     def _needs(self, tree: Tree, level: int) -> bool:
-        """Negative numbers and fractions are sums in disguise."""
+        """Negative numbers and fractions are sums in disguise; comparisons bind less than sums."""
+        if isinstance(tree, Call):
+            return level > LOOSE and tree.name in INFIX
         if isinstance(tree, Number):
             negative = not isinstance(tree.value, complex) and tree.value < 0
             return level > SUM and (negative or (level >= POWER and "/" in self._number(tree)))
@@ -84,6 +105,20 @@ class Unicode:
 
     def _ones(self, tree: Ones) -> str:
         return "𝟏"
+
+    def _regular(self, tree: Regular) -> str:
+        if isinstance(tree.rule, Band):
+            return band_text(tree.rule, "𝟏𝟏ᵀ", "I")
+        name = coefficient_text(tree.shape[0], self.sizes)
+        return listed(tree.rule, self._number_text, name, lambda r: self._last_power(r, name))
+
+    def _number_text(self, value: Coefficient) -> str:
+        return coefficient_text(value)
+
+    def _last_power(self, ratio: Coefficient, name: str) -> str:
+        base = coefficient_text(ratio)
+        base = base if base.replace(".", "").isalnum() else f"({base})"
+        return f"{base}{superscript(f'{name} − 1') or f'^({name} − 1)'}"
 
     def _norm(self, tree: Norm) -> str:
         return f"‖{self(tree.tree)}‖"
@@ -116,7 +151,7 @@ class Unicode:
         if tree.coefficient == -1:
             return f"−{text}"
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        apart = text[:1].isdigit() or "/" in number
+        apart = text[:1].isdigit() or any(c in number for c in "/)√π")
         # n sum(x), and not nsum(x).
         apart = apart or (number[-1:].isalpha() and re.match(r"[^\W\d]{2}", text) is not None)
         return f"{number} {text}" if apart else number + text
@@ -155,20 +190,32 @@ class Unicode:
         base = self(tree.base, POWER + 1)
         if isinstance(tree.base, Pow | Root):
             base = base if base.startswith("(") else f"({base})"
-        exponent = self(tree.exponent)
+        exponent = self._exponent(tree.exponent)
         raised = superscript(exponent)
         if (
             isinstance(tree.base, Call)
             and tree.base.args
             and raised
-            and not INFIX.get(tree.base.name)
+            and is_elementary(tree.base.name)
         ):
             head, rest = base.split("(", 1) if "(" in base else (base, "")
             return f"{head}{raised}({rest}" if rest else base + raised
         if raised:
             return base + raised
-        simple = re.fullmatch(r"[\w.]+", exponent)
+        simple = re.fullmatch(r"[\w.]+|\[.*\]", exponent)
         return f"{base}^{exponent}" if simple else f"{base}^({exponent})"
+
+    def _exponent(self, tree: Tree) -> str:
+        """An exponent: fractions as such, x^(3/2) and not x^1.5."""
+        if isinstance(tree, Number) and not isinstance(tree.value, complex):
+            found = parts_of_number(absolute(tree.value), {})
+            if (
+                found is not None
+                and 1 < found[0].fraction.denominator < 10
+                and not (found[0].above or found[0].below)
+            ):
+                return ("−" if tree.value < 0 else "") + "/".join(found[1])
+        return self(tree)
 
     def _root(self, tree: Root) -> str:
         return f"√{self(tree.tree, POWER + 1)}"
@@ -177,38 +224,65 @@ class Unicode:
 
     def _call(self, tree: Call) -> str:
         args = [self(a) for a in tree.args]
+        if tree.name == "pad" and len(args) == 3:
+            return "[" + ", ".join(filter(None, (args[1][1:-1], args[0], args[2][1:-1]))) + "]"
         sign = INFIX.get(tree.name)
         if sign is not None:
-            return f"({args[0]} {sign} {args[1]})"
+            return f"{self(tree.args[0], SUM)} {sign} {self(tree.args[1], SUM)}"
+        if tree.name in ("logical_not", "invert"):
+            return f"¬{self(tree.args[0], POWER)}"
         if tree.name == "abs" or tree.name == "absolute":
             return f"|{args[0]}|"
         if tree.name == "convert":
             return args[0]
         if tree.extra == "logdet":
             return f"log {args[0]}"
-        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join((*args, *tree.options))})"
+        options = [self._sized(o).replace("-", "−") for o in tree.options]
+        return f"{FUNCTIONS.get(tree.name, tree.name)}({', '.join((*args, *options))})"
+
+    def _sized(self, text: str) -> str:
+        """An option or an index with lengths by name."""
+        return named_lengths(text, lambda n: coefficient_text(n, self.sizes))
 
     def _literal(self, tree: Literal) -> str:
         return "[" + ", ".join(self(p) for p in tree.parts) + "]"
 
     def _entry(self, tree: Entry) -> str:
         base = self(tree.tree, POWER)
-        index = tree.index[1:-1]
+        index = self._sized(tree.index)[1:-1]
         if isinstance(tree.tree, Name) and index.isdigit() and not base[-1:].isdigit():
             return base + str(index).translate(SUBSCRIPTS)
-        return base + tree.index
+        return f"{base}[{index}]"
+
+    def _gather(self, tree: Gather) -> str:
+        return f"{self(tree.tree, POWER)}[{self._places(tree.parts)}]"
+
+    def _scatter(self, tree: Scatter) -> str:
+        return f"scatter({self(tree.tree)} at {self._places(tree.parts)})"
+
+    def _places(self, parts: Sequence[Tree | str]) -> str:
+        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> str:
         used = "".join(letters for _, letters in tree.factors)
         summed = sorted(set(used) - set(tree.out))
-        parts = [
-            f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
-            for f, letters in tree.shown()
-        ]
+        parts: list[str] = []
+        below: list[str] = []
+        for f, letters in tree.shown():
+            reciprocal = isinstance(f, Quotient) and is_reciprocal(f) and letters
+            place = below if reciprocal else parts
+            place.append(self._element(f.bottom if reciprocal else f, letters))  # type: ignore[attr-defined]
         sign = f"Σ[{','.join(summed)}] " if summed else ""
         number = coefficient_text(tree.coefficient, self.sizes, factor=True)
-        gap = " " if "/" in number or number[-1:].isalpha() else ""
-        return number + gap + sign + " ".join(parts)
+        gap = " " if number[-1:].isalpha() or any(c in number for c in "/)√") else ""
+        under = below[0] if len(below) == 1 else f"({' '.join(below)})"
+        return number + gap + sign + (" ".join(parts) or "1") + (f" / {under}" if below else "")
+
+    def _element(self, f: Tree, letters: str) -> str:
+        """A factor of a product in index notation."""
+        if isinstance(f, Regular) and isinstance(f.rule, Band):
+            return bracket(f.rule, *letters)
+        return f"{self(f, POWER)}[{','.join(letters)}]" if letters else self(f, POWER)
 
 
 class SizedUnicode(Unicode):
@@ -218,25 +292,59 @@ class SizedUnicode(Unicode):
         return "I" + str(tree.size).translate(SUBSCRIPTS)
 
 
+def is_elementary(name: str) -> bool:
+    """Whether powers of a function are written behind its name: sin²(x), but det(X)²."""
+    return name == "expit" or getattr(getattr(np, name, None), "nin", 0) == 1
+
+
+def named_lengths(text: str, name: Callable[[int], str]) -> str:
+    """A text with the numbers in it that are lengths by name: those too large to be others."""
+    return re.sub(r"\d+", lambda m: name(int(m[0])) if int(m[0]) > SHORT else m[0], text)
+
+
 def coefficient_text(
     value: Coefficient, sizes: dict[int, str] | None = None, factor: bool = False
 ) -> str:
     """A number; in front of a product, 1 is not printed."""
     if factor and value in (1, -1):
         return "" if value == 1 else "−"
-    if not is_exact(value):
-        return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
-    sign, size = "−" if value < 0 else "", magnitude(value)
-    top, bottom = sized(size, sizes or {})
-    if (top, bottom) == ("1", "2"):
-        return sign + "½"
+    if isinstance(value, complex):
+        return str(value)
+    sign, names = "−" if value < 0 else "", sizes or {}
+    found = parts_of_number(absolute(value), names)
+    if found is None:
+        return f"{value:.6g}".replace("-", "−")
+    number, (top, bottom) = found
+    above = " ".join(c.text for c in number.above)
+    if number.below:
+        below = "·".join([*([] if bottom == "1" else [bottom]), *(c.text for c in number.below)])
+        if len(number.below) > 1 or is_product(below, {0: number.below[0].text}):
+            below = f"({below})"
+        return (
+            f"{sign}{' '.join(([] if top == '1' and above else [top]) + [above]).strip()}/{below}"
+        )
+    text = _fraction_text(number.fraction, top, bottom, names)
+    if not above:
+        return sign + text
+    if text == "1":
+        return sign + above
+    if bottom == "2" and not top.isdigit():
+        text = f"½{top}"
+    return f"{sign}{text}{'' if text.isdigit() or text == '½' else ' '}{above}"
+
+
+def _fraction_text(value: Rational, top: str, bottom: str, sizes: dict[int, str]) -> str:
+    """A positive fraction whose numerator and denominator are spelled already."""
     if bottom == "1":
-        return sign + top
-    short = f"{float(size):.12g}"
-    if top.isdigit() and bottom.isdigit() and len(short) <= 5:
-        return sign + short
-    below = f"({bottom})" if is_product(bottom, sizes or {}) else bottom
-    return f"{sign}{top}/{below}"
+        return top
+    if top.isdigit() and bottom.isdigit():
+        short = VULGAR.get((top, bottom)) or decimal(value)
+        if short is not None:
+            return short
+        if len(top) + len(bottom) > DIGITS_OF_FRACTION:
+            return f"{float(value):.6g}".replace("-", "−")
+    below = f"({bottom})" if is_product(bottom, sizes) else bottom
+    return f"{top}/{below}"
 
 
 def superscript(text: str) -> str | None:
@@ -289,4 +397,8 @@ def edge(tree: Tree, side: int) -> str:
         return "diag" if tree.name in ("diag", "tr") else "function"
     if isinstance(tree, Identity | Ones | Norm):
         return "letter"
+    if isinstance(tree, Regular):
+        return "function"
+    if isinstance(tree, Indexed):
+        return "word"
     return "("

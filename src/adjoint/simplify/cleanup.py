@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from adjoint.simplify import exact
 from adjoint.simplify.common import Common
@@ -18,8 +18,10 @@ from adjoint.simplify.expression import (
     Symbol,
     Term,
     as_term,
+    bare,
     number,
-    split,
+    raw_term,
+    unwrapped,
 )
 
 Signature = tuple[int, ...]
@@ -59,10 +61,10 @@ def _may_share(e: Sum) -> bool:
     most sums there is none, and nothing to look for."""
     seen: set[Expr] = set()
     for t in e.terms:
-        own = set(t.children()) if isinstance(t, Term) else {t}
-        if not seen.isdisjoint(own) or any(isinstance(f, Sum) for f in own):
+        own = t.children() if type(t) is Term else (t,)
+        if not seen.isdisjoint(own) or Sum in map(type, own):
             return True
-        seen |= own
+        seen.update(own)
     return False
 
 
@@ -75,7 +77,7 @@ def _best_group(
     )
     for t, view in zip(e.terms, views, strict=True):
         seen = set()
-        simple = not view.has_delta and len(view.sizes) == len(view.out)
+        simple = view.is_pointwise
         for place, (f, labels) in enumerate(view.factors):
             key = f, labels if simple else _signature(view, labels)
             if key not in seen and (not polynomial or worth_taking_out(f)):
@@ -84,6 +86,8 @@ def _best_group(
     shared = [g for g in groups.items() if len(g[1]) > 1]
     if len(shared) > 1:
         shared.sort(key=lambda g: (-len(g[1]), _rank_left(*g), -g[0][0].rank, g[0][0].serial))
+    if not e.shape and all(view.is_pointwise for view in views):
+        return _of_numbers(shared) if shared else None
     allowed = {f for (f, _), _ in shared}
     for _, group in shared:
         common = Common([o.view for o in group], e.rank)
@@ -94,6 +98,20 @@ def _best_group(
         if replacement is not None:
             return group, replacement
     return None
+
+
+def _of_numbers(shared: Sequence[_Group]) -> tuple[list[_Occurrence], Expr]:
+    """The factors that the terms of the first group share, taken out: without indices, one factor
+    is like another."""
+    group = shared[0][1]
+    terms = [o.term for o in group]
+    common = {f for (f, _), own in shared if [o.term for o in own] == terms}
+    rests = []
+    for o in group:
+        left = tuple([pair for pair in o.view.factors if pair[0] not in common])
+        rests.append(unwrapped(raw_term(o.view.coefficient, left, (), {})))
+    inner = factored(add(rests))
+    return group, pointwise(ONE, [*((f, ()) for f in common), (inner, ())], ())
 
 
 def _rank_left(key: tuple[Expr, Signature], group: list[_Occurrence]) -> int:
@@ -127,25 +145,27 @@ def _same_delta(e: Sum, tensors: bool) -> tuple[list[_Occurrence], Expr] | None:
 
 def _absorbed(e: Sum, views: Sequence[Term]) -> tuple[list[_Occurrence], Expr] | None:
     """a + b + (a + b) c = (a + b)(1 + c): a sum among the factors whose terms are there too."""
-    present: dict[Expr, Coefficient] = {}
+    present: dict[Any, Coefficient] = {}
     for t, view in zip(e.terms, views, strict=True):
         for place, (f, labels) in enumerate(view.factors):
-            if not isinstance(f, Sum) or labels != view.out or view.has_delta:
+            if type(f) is not Sum or labels != view.out or view.has_delta:
                 continue
-            present = present or {rest: c for c, rest in map(split, e.terms)}
-            pairs = [split(part) for part in f.terms]
-            if any(rest not in present or rest is t for _, rest in pairs):
+            present = present or {key: c for c, key in map(bare, e.terms)}
+            parts = {key: c for c, key in map(bare, f.terms)}
+            if not present.keys() >= parts.keys() or bare(t)[1] in parts:
                 continue
-            ratios = {exact.divide(present[rest], c) for c, rest in pairs}
+            ratios = {exact.divide(present[key], c) for key, c in parts.items()}
             if len(ratios) != 1:
                 continue
             (ratio,) = ratios
-            left = [pair for k, pair in enumerate(view.factors) if k != place]
-            other = product(view.coefficient, left, view.out, view.sizes)
+            left = view.factors[:place] + view.factors[place + 1 :]
+            if view.is_pointwise:
+                other = unwrapped(raw_term(view.coefficient, left, view.out, view.sizes))
+            else:
+                other = product(view.coefficient, left, view.out, view.sizes)
             whole = times(f, add([number(ratio, e.shape), other]))
-            parts = {rest for _, rest in pairs}
-            gone = [u for u in e.terms if u is t or split(u)[1] in parts]
-            return [_Occurrence(u, as_term(u), 0) for u in gone], whole
+            gone = [u for u in e.terms if u is t or bare(u)[1] in parts]
+            return [_Occurrence(u, view, 0) for u in gone], whole
     return None
 
 

@@ -123,7 +123,7 @@ class Common:
     def _rest(self, which: int, kept: Labels) -> Expr:
         view, gone = self._views[which], self.places[which]
         left = tuple([pair for k, pair in enumerate(view.factors) if k not in gone])
-        if len(view.sizes) == len(view.out) and not view.has_delta:  # as simple as it was
+        if view.is_pointwise:  # and is so without them
             if kept != view.out:
                 left = tuple([(f, tuple(map(kept.index, labels))) for f, labels in left])
             sizes = dict(enumerate([view.sizes[i] for i in kept]))

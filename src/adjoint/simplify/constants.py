@@ -44,7 +44,7 @@ def constant(node: Node, name_of: Namer) -> Expr:
 
 def is_uniform(value: Any) -> bool:
     """Whether there are elements, and all are the same number."""
-    return bool(value.size and (value == value.flat[0]).all())
+    return bool(value.size and (value == value.item(0)).all())
 
 
 def is_identity(value: Any) -> bool:

@@ -103,39 +103,15 @@ def pointwise(coefficient: Coefficient, factors: Sequence[Factor], shape: Labels
     As `product` makes it, which is asked where a factor has deltas of its own.  Most products are
     such; no index of the result has to be renamed, and with nothing summed none to be told apart.
     """
-    out = tuple(range(len(shape)))
-    flat: list[Factor] = []
-    whole, sizes = coefficient, dict(enumerate(shape))
-    for e, labels in factors:
-        if type(e) is Sum:
-            content, e, labels = _as_factor(e, labels)
-            if content != 1:
-                whole = exact.multiply(whole, content)
-        if type(e) is Term:
-            if e.has_delta or len(e.factors) > MOST_FACTORS:
-                break
-            if e.coefficient != 1:
-                whole = exact.multiply(whole, e.coefficient)
-            # Such a term has indices 0, 1, 2 …: first those of its result, then those summed.
-            if labels == e.out and len(sizes) == len(out):
-                flat += e.factors
-                if len(e.sizes) > len(labels):
-                    sizes |= {i: n for i, n in e.sizes.items() if i >= len(labels)}
-            else:
-                for i, n in e.sizes.items():
-                    if i >= len(e.out):
-                        labels += (len(sizes),)
-                        sizes[len(sizes)] = n
-                flat += [(f, tuple([labels[i] for i in ls])) for f, ls in e.factors]
-        else:
-            flat.append((e, labels))
-    else:
-        if len(sizes) > len(out):
-            return _of_atoms(whole, flat, out, sizes, Renaming())
-        if len(flat) > 1:
-            whole, flat = _merge_powers(whole, flat)
-        return number(ZERO, shape) if whole == 0 else in_order(whole, flat, out, sizes)
-    return product(coefficient, factors, out, dict(enumerate(shape)))
+    out, sizes, same = tuple(range(len(shape))), dict(enumerate(shape)), Renaming()
+    whole, flat = _inline(coefficient, factors, sizes, same)
+    if same:
+        return product(coefficient, factors, out, dict(enumerate(shape)))
+    if len(sizes) > len(out):
+        return _of_atoms(whole, flat, out, sizes, same)
+    if len(flat) > 1:
+        whole, flat = _merge_powers(whole, flat)
+    return number(ZERO, shape) if whole == 0 else in_order(whole, flat, out, sizes)
 
 
 MOST_FACTORS = 32
@@ -144,7 +120,7 @@ prefix of a long chain would cost as much as the whole of it."""
 
 
 def _inline(
-    coefficient: Coefficient, factors: list[Factor], sizes: Sizes, same: Renaming
+    coefficient: Coefficient, factors: Sequence[Factor], sizes: Sizes, same: Renaming
 ) -> tuple[Coefficient, list[Factor]]:
     """Σ over Σ is one Σ: factors that are terms are replaced by their own factors."""
     done: list[Factor] = []
@@ -159,6 +135,9 @@ def _inline(
             continue
         if e.coefficient != 1:
             coefficient = exact.multiply(coefficient, e.coefficient)
+        if labels == e.out and e.is_pointwise and len(e.factors) <= MOST_FACTORS:
+            done += e.factors
+            continue
         names = dict(zip(e.out, labels, strict=True))
         if e.has_delta:
             for inner, outer in zip(e.out, labels, strict=True):

@@ -122,6 +122,11 @@ class Term(Expr):
     core: Expr | None
     rest: Expr | None
 
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether nothing is summed and nothing is a delta, so that the indices are 0, 1, 2 …"""
+        return len(self.sizes) == len(self.out) and not self.has_delta
+
     def children(self) -> tuple[Expr, ...]:
         return tuple([f for f, _ in self.factors])
 
@@ -333,6 +338,16 @@ def is_one(e: Expr) -> bool:
 
 def coefficient_of(e: Expr) -> Coefficient:
     return e.coefficient if isinstance(e, Term) else ONE
+
+
+def bare(e: Expr) -> tuple[Coefficient, Any]:
+    """The coefficient of an expression, and what tells the rest of it from that of others of its
+    shape: as `split`, but the rest need not be made."""
+    if type(e) is not Term:
+        return ONE, e
+    if len(e.factors) == 1 and e.factors[0][1] == e.out and not e.has_delta:
+        return e.coefficient, e.factors[0][0]
+    return e.coefficient, (e.factors, e.out)
 
 
 def split(e: Expr) -> tuple[Coefficient, Expr]:

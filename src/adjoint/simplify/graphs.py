@@ -18,7 +18,7 @@ from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.constants import is_array, is_known, origin
-from adjoint.simplify.cost import Cost, cost_of, cost_of_nodes, cost_of_parts
+from adjoint.simplify.cost import Cost, cost_of_nodes, cost_of_parts
 from adjoint.simplify.emission import OnNodes
 from adjoint.simplify.expression import Expr, Sum, below, is_number, symbol
 from adjoint.simplify.reading import ROWS, read_all
@@ -79,12 +79,12 @@ def simplify_graph(graph: Graph) -> Simplified:
     for n in outside:
         if n.inputs or not is_known(n):
             symbols[n] = symbol("c", n.type.shape, origin(n))
-    found = read_all(graph.outputs, symbols, rows=FOR_ALL_NUMBERS)
-    results, after = cheapest([found[n] for n in graph.outputs])
+    found = read_all((*graph.captured, *graph.nodes), symbols, rows=FOR_ALL_NUMBERS)
+    results, parts, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)
     values: dict[Expr, Any] = {e: n for n, e in symbols.items()}
-    nodes = evaluate(results, values, _again(found), OnNodes())
+    nodes = evaluate(results, values, _again(found), OnNodes(), parts)
     if not all(map(_fits, nodes, graph.outputs)):
         return Simplified(graph, before, before)
     after_transform("simplification", nodes)
@@ -129,10 +129,11 @@ def _again(found: Mapping[Node, Expr]) -> Find:
     return find
 
 
-def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
-    """The expressions, with common factors taken out if that costs less, and what they cost."""
+def cheapest(results: list[Expr]) -> tuple[list[Expr], list[Expr], Cost]:
+    """The expressions, with common factors taken out if that costs less, all that is below them,
+    and what they cost."""
     parts = below(results)
-    plain = results, cost_of_parts(parts)
+    plain = results, parts, cost_of_parts(parts)
     changed: dict[Expr, Expr] = {}
     for e in parts:
         new = e
@@ -146,7 +147,9 @@ def cheapest(results: list[Expr]) -> tuple[list[Expr], Cost]:
     if not changed:
         return plain
     other = [changed.get(e, e) for e in results]
-    return min(plain, (other, cost_of(other)), key=lambda r: (r[1].flops, r[1].bytes))
+    parts = below(other)
+    found = other, parts, cost_of_parts(parts)
+    return min(plain, found, key=lambda r: (r[2].flops, r[2].bytes))
 
 
 def _is_plain(node: Node) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from adjoint.graph.binding import PROJECTION
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.einstein import add, product, times
-from adjoint.simplify.exact import MINUS, ONE
-from adjoint.simplify.expression import Apply, Expr, raw_apply
+from adjoint.simplify.einstein import add, power, product, times
+from adjoint.simplify.exact import MINUS, ONE, divide
+from adjoint.simplify.expression import Apply, Expr, as_term, number, raw_apply
 from adjoint.simplify.indices import spread
 from adjoint.simplify.reading import reads
 
@@ -20,7 +20,14 @@ def _inv(args: tuple[Expr, ...], node: Node) -> Expr | None:
 
 
 def inverse(e: Expr) -> Expr:
-    """A⁻¹ as an operand of products."""
+    """A⁻¹ as an operand of products; (c A)⁻¹ is A⁻¹ / c for numbers c."""
+    view = as_term(e)
+    scalars = [(f, labels) for f, labels in view.factors if not labels]
+    if view.factors and (scalars or view.coefficient != 1) and len(scalars) < len(view.factors):
+        rest = [pair for pair in view.factors if pair[1]]
+        inner = inverse(product(ONE, rest, view.out, view.sizes))
+        factors = [*((power(f, number(MINUS)), labels) for f, labels in scalars), (inner, (0, 1))]
+        return product(divide(ONE, view.coefficient), factors, (0, 1), dict(enumerate(e.shape)))
     found: Expr = raw_apply(PRIMITIVES["inv"], (e,), {}, e.shape)
     flipped = transpose(e)
     # A⁻ᵀ is printed for (Aᵀ)⁻¹, and one of the two is enough.

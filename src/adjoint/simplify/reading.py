@@ -6,7 +6,7 @@ A primitive without a row here stays what it is, an `Apply` of its operands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
@@ -42,6 +42,7 @@ from adjoint.simplify.expression import (
     raw_power,
     symbol,
 )
+from adjoint.simplify.finiteness import TRUTH, has_no_pole
 from adjoint.simplify.indices import (
     aligned,
     full_template,
@@ -77,21 +78,24 @@ def read(
     """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
     arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
     condition."""
-    found = read_all(outputs, known, name_of, rows)
+    found = read_all(_ordered(outputs, known), known, name_of, rows)
     return [found[n] for n in outputs]
 
 
 def read_all(
-    outputs: Sequence[Node],
+    nodes: Iterable[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
     rows: Mapping[str, Reader] = ROWS,
 ) -> dict[Node, Expr]:
-    """As `read`, for all nodes that the outputs need, in their order."""
+    """As `read`, for nodes each of which stands behind its inputs; those that are known and these,
+    as expressions."""
     found: dict[Node, Expr] = dict(known)
     floats = set(filter(_is_float_array, found))
     numbers: set[Node] = set()
-    for node in _ordered(outputs, found):
+    for node in nodes:
+        if node in known:
+            continue
         inputs = node.inputs
         if _is_float_array(node):
             floats.add(node)
@@ -163,14 +167,6 @@ def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) 
 
 _TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
 """Primitives for which a Python integer among floats is a float."""
-
-
-TRUTH = frozenset((
-    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
-    "isfinite", "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and",
-    "bitwise_or", "invert",
-))  # fmt: skip
-"""Primitives that answer a question for each element."""
 
 
 ARITHMETIC = frozenset((
@@ -415,8 +411,8 @@ def _where(args: tuple[Expr, ...], node: Node) -> Expr | None:
         return None
     if vanishes_outside(a, np.broadcast_to(mask.value, node.type.shape)):
         return a
-    if math.prod(mask.shape) > WRITTEN_OUT:
-        return None
+    if math.prod(mask.shape) > WRITTEN_OUT or not has_no_pole(a):
+        return None  # 0 times infinity is not 0
     ones = literal(np.asarray(mask.value) != 0)
     return times(spread(ones, node.type.shape), spread(a, node.type.shape))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -106,10 +106,12 @@ def evaluate(
     values: Mapping[Expr, Any],
     find: Find = lambda e, done: None,
     on: Operations = ON_ARRAYS,
+    parts: Iterable[Expr] | None = None,
 ) -> list[Any]:
     """The values of expressions, given those of their symbols; each part is computed once.
 
-    ``find`` is asked first, with the values that there are so far.
+    ``find`` is asked first, with the values that there are so far; ``parts`` is what `below` finds
+    of the roots, if one has it already.
 
     >>> import numpy as np
     >>> from adjoint.simplify.einstein import add, times
@@ -119,7 +121,7 @@ def evaluate(
     [[6, 12]]
     """
     done: dict[Expr, Any] = dict(values)
-    for e in below(roots, values):
+    for e in below(roots, values) if parts is None else parts:
         if e not in done:
             known = find(e, done)
             done[e] = _value(e, done, on) if known is None else known

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_
 
-from adjoint.simplify.einstein import add, elementwise, power, product, scale
+from adjoint.simplify.einstein import add, elementwise, pointwise, power, product, scale
 from adjoint.simplify.exact import MINUS, ONE
 from adjoint.simplify.expression import (
     Apply,
@@ -40,6 +40,8 @@ def with_children(e: Expr, children: Sequence[Expr]) -> Expr:
         return power(children[0], children[1])
     if isinstance(e, Term):
         factors = [(c, labels) for c, (_, labels) in zip(children, e.factors, strict=True)]
+        if e.is_pointwise:
+            return pointwise(e.coefficient, factors, e.shape)
         return product(e.coefficient, factors, e.out, e.sizes)
     assert isinstance(e, Apply)
     if len(children) == 1 and not e.params and e.args[0].shape == e.shape and _is_map(e):

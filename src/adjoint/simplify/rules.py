@@ -24,6 +24,7 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
+from adjoint.simplify.bands import bands_of_ones, masked_product
 from adjoint.simplify.choices import (
     drop_choice,
     drop_guard,
@@ -33,8 +34,26 @@ from adjoint.simplify.choices import (
     same_branches,
 )
 from adjoint.simplify.cleanup import factored
-from adjoint.simplify.einstein import add, elementwise, power, product, scale, times
+from adjoint.simplify.conditions import (
+    choose_inside,
+    diagonal_choice,
+    drop_conjunct,
+    masked_identity,
+    merge_choices,
+    positive_condition,
+    same_conditions,
+)
+from adjoint.simplify.einstein import add, power, product, scale
 from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
+from adjoint.simplify.exponentials import (
+    log_of_exponential,
+    name_logsumexp,
+    name_product,
+    name_softmax,
+    one_logsumexp,
+    shift_exponential,
+    sum_softmax,
+)
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -46,10 +65,11 @@ from adjoint.simplify.expression import (
     raw_apply,
     symbol,
 )
-from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
+from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
-from adjoint.simplify.writing import merge_stacks, write_out
+from adjoint.simplify.selections import scatter, select
+from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
 FINITE = "for finite numbers"
@@ -95,7 +115,11 @@ LAWS: tuple[Law, ...] = (
     Law("sin²x + cos²x = 1", lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, lambda x: 1.0, FINITE),
     Law("cosh²x − sinh²x = 1", lambda x: np.cosh(x) ** 2 - np.sinh(x) ** 2, lambda x: 1.0,
         "where cosh x does not overflow"),
+    Law("softplus(x) − softplus(−x) = x",
+        lambda x: PRIMITIVES["softplus"](x) - PRIMITIVES["softplus"](-x), lambda x: x, ALWAYS),
     # -- products of functions
+    Law("sign x · |x| = x", lambda x: np.sign(x) * np.abs(x), lambda x: x, ALWAYS),
+    Law("sign x · x² = x |x|", lambda x: np.sign(x) * x**2, lambda x: x * np.abs(x), ALWAYS),
     Law("cos x · tan x = sin x", lambda x: np.cos(x) * np.tan(x), lambda x: np.sin(x), "cos x ≠ 0"),
     Law("sin x / cos x = tan x", lambda x: np.sin(x) / np.cos(x), lambda x: np.tan(x), "cos x ≠ 0"),
     Law("sinh x / cosh x = tanh x", lambda x: np.sinh(x) / np.cosh(x), lambda x: np.tanh(x),
@@ -228,101 +252,20 @@ def _apply(left: Expr, right: Expr, e: Expr) -> Expr | None:
 # -- laws about sums over an index, as functions ---------------------------------------------------
 
 
-def shift_exponential(e: Expr) -> Expr:
-    """exp(x − max x) = exp(x) exp(−max x): the factor cancels in what is normalised."""
-    if not (isinstance(e, Apply) and e.name == "exp" and isinstance(e.args[0], Sum)):
-        return e
-    shifts = [t for t in e.args[0].terms if _is_shift(t)]
-    rest = [t for t in e.args[0].terms if t not in shifts]
-    if not shifts or not rest:
-        return e
-    return times(elementwise(e.primitive, add(rest)), elementwise(e.primitive, add(shifts)))
-
-
-def _is_shift(e: Expr) -> bool:
-    """A maximum, broadcast along an axis."""
-    if not isinstance(e, Term) or len(e.factors) != 1:
-        return False
-    f, labels = e.factors[0]
-    return isinstance(f, Apply) and f.name == "max" and len(labels) < len(e.out)
-
-
-def log_of_exponential(e: Expr) -> Expr:
-    """log(eˣ Σ f) = x + log Σ f."""
-    if not (isinstance(e, Apply) and e.name == "log" and isinstance(e.args[0], Term)):
-        return e
-    inner = e.args[0]
-    for k, (f, labels) in enumerate(inner.factors):
-        if isinstance(f, Apply) and f.name == "exp" and set(labels) <= set(inner.out):
-            rest = [pair for j, pair in enumerate(inner.factors) if j != k]
-            sizes = {i: n for i, n in inner.sizes.items() if i in inner.out}
-            outside = product(ONE, [(f.args[0], labels)], inner.out, sizes)
-            left = product(inner.coefficient, rest, inner.out, inner.sizes)
-            return add([outside, elementwise(e.primitive, left)])
-    return e
-
-
-def name_logsumexp(e: Expr) -> Expr:
-    """log Σ exp(x) has a name."""
-    if not (isinstance(e, Apply) and e.name == "log" and isinstance(e.args[0], Term)):
-        return e
-    axis = _exponential_sum(e.args[0])
-    if axis is None:
-        return e
-    exponential = e.args[0].factors[0][0]
-    assert isinstance(exponential, Apply)
-    return raw_apply(LOGSUMEXP, exponential.args, {"axis": axis}, e.shape)
-
-
-def _exponential_sum(e: Expr) -> int | None:
-    """The axis of x over which e = Σ exp(x) is summed; a number from a vector has axis 0."""
-    if not isinstance(e, Term) or len(e.factors) != 1 or e.coefficient != 1:
-        return None
-    f, labels = e.factors[0]
-    summed = [k for k, i in enumerate(labels) if i not in e.out]
-    if not (isinstance(f, Apply) and f.name == "exp") or len(summed) != 1:
-        return None
-    if len(set(labels)) != len(labels) or e.out != tuple(i for i in labels if i in e.out):
-        return None
-    return summed[0]
-
-
-def name_softmax(e: Expr) -> Expr:
-    """exp(x) / Σ exp(x) has a name."""
+def unit_axes(e: Expr) -> Expr:
+    """A sum over the only element of an axis, broadcast along an axis of length 1, is that element:
+    the mean of one number is the number."""
     if not isinstance(e, Term):
         return e
-    for k, (f, labels) in enumerate(e.factors):
-        n = number_of(f.exponent) if isinstance(f, Power) else None
-        if n is None or isinstance(n, complex) or n > -1 or not isinstance(f, Power):
-            continue
-        axis = _exponential_sum(f.base)
-        if axis is None:
-            continue
-        exponential = f.base.children()[0]
-        for j, (g, inner) in enumerate(e.factors):
-            if g is exponential and inner[:axis] + inner[axis + 1 :] == labels:
-                soft = raw_apply(SOFTMAX, exponential.children(), {"axis": axis}, g.shape)
-                rest = [pair for i, pair in enumerate(e.factors) if i not in (j, k)]
-                left = power(f.base, number(n + 1))
-                factors = [(soft, inner), (left, labels), *rest]
-                return product(e.coefficient, factors, e.out, e.sizes)
-    return e
-
-
-def sum_softmax(e: Expr) -> Expr:
-    """Σ softmax(x) = 1."""
-    if not isinstance(e, Term):
+    used = {i for _, ls in e.factors for i in ls}
+    spare = [i for i in e.out if i not in used and e.sizes[i] == 1 and e.out.count(i) == 1]
+    gone = [i for i in used if i not in e.out and e.sizes[i] == 1]
+    if not spare or not gone:
         return e
-    for k, (f, labels) in enumerate(e.factors):
-        if not (isinstance(f, Apply) and f.name == "softmax"):
-            continue
-        i = labels[f.params["axis"]]
-        uses = sum(ls.count(i) for _, ls in e.factors)
-        if uses == 1 and i not in e.out:
-            rest = [pair for j, pair in enumerate(e.factors) if j != k]
-            sizes = {label: n for label, n in e.sizes.items() if label != i}
-            return product(e.coefficient, rest, e.out, sizes)
-    return e
+    names = dict(zip(gone, spare, strict=False))
+    factors = [(f, tuple(names.get(i, i) for i in ls)) for f, ls in e.factors]
+    sizes = {i: n for i, n in e.sizes.items() if i not in names}
+    return product(e.coefficient, factors, e.out, sizes)
 
 
 def sum_of_deviations(e: Expr) -> Expr:
@@ -338,6 +281,19 @@ def sum_of_deviations(e: Expr) -> Expr:
             ])  # fmt: skip
             if not isinstance(found, Sum):
                 return found
+    return e
+
+
+def even_power(e: Expr) -> Expr:
+    """|x|²ⁿ = x²ⁿ, and sign(x)³ = sign(x), also where the power came about in a product."""
+    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "absolute":
+        n = number_of(e.exponent)
+        if isinstance(n, int) and n % 2 == 0:
+            return power(e.base.args[0], e.exponent)
+    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "sign":
+        n = number_of(e.exponent)
+        if isinstance(n, int) and n % 2 and n > 0:
+            return e.base
     return e
 
 
@@ -359,6 +315,9 @@ def factored_for_reading(e: Expr) -> Expr:
 
 
 STEPS: tuple[Callable[[Expr], Expr], ...] = (
+    unit_axes,
+    one_logsumexp,
+    name_product,
     shift_exponential,
     log_of_exponential,
     name_logsumexp,
@@ -366,14 +325,29 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     sum_softmax,
     sum_of_deviations,
     write_out,
+    stack_in_front,
     merge_stacks,
     log_det_of_inverse,
-    same_branches,
+    even_power,
+    name_logistic,
+    exponential_times_logistic,
+    select,
+    scatter,
+    positive_condition,
+    same_conditions,
+    masked_identity,
+    masked_product,
+    bands_of_ones,
     drop_guard,
+    choose_inside,
+    drop_conjunct,
+    diagonal_choice,
+    same_branches,
     drop_indicator,
     drop_choice,
     name_step,
     drop_nan_test,
+    merge_choices,
     apply_laws,
     factored_for_reading,
 )

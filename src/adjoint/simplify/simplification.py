@@ -13,6 +13,12 @@ from adjoint.simplify.rules import simplify_step
 MOST_SPREAD = 6
 """Sums of tensors in a product are multiplied out up to so many terms."""
 
+ROUNDS = 32
+"""Choices inside choices are opened one by one, from the outside, and each takes a round."""
+
+MOST_SIZE = 200
+"""Larger expressions are not multiplied out part by part."""
+
 MOST_TERMS = 40
 """Products are multiplied out, to see whether terms cancel, up to so many terms."""
 
@@ -31,15 +37,42 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
             known = memory[e] = simplify_step(spread_tensors(e))
         return known
 
-    found = rewrite(roots, step)
+    def shorter(e: Expr) -> Expr:
+        """Multiplied out, where terms then cancel: σ ∘ (1 − y) − y ∘ (1 − σ) = σ − y."""
+        wide = expanded(e) if _may_cancel(e) else e
+        if wide is e or size(wide) > MOST_SIZE:
+            return e
+        (other,) = rewrite([wide], step, ROUNDS)
+        terms = [len(x.terms) if isinstance(x, Sum) else 1 for x in (e, other)]
+        return other if size(other) < size(e) and terms[1] <= max(terms[0], 2) else e
+
+    found = rewrite(roots, step, ROUNDS)
+    found = rewrite(rewrite(found, shorter, 2), step, ROUNDS)
     for k, e in enumerate(found):
         # Where the whole is one product of several factors, nothing meets that could cancel.
         wide = expanded(e) if isinstance(e, Sum) or len(e.children()) == 1 else e
         if wide is not e:
-            (other,) = rewrite([wide], step)
+            (other,) = rewrite([wide], step, ROUNDS)
             if size(other) < size(e):
                 found[k] = other
     return found
+
+
+def _may_cancel(e: Expr) -> bool:
+    """Whether the factors of a product, or of the terms of a sum, are elementwise sums."""
+    if e.rank > 2 or not isinstance(e, Sum | Term):
+        return False
+    for t in e.terms if isinstance(e, Sum) else (e,):
+        if isinstance(t, Term) and len(t.factors) > 1 and not t.has_delta:
+            divided = isinstance(e, Sum) or any(_is_reciprocal(f) for f, _ in t.factors)
+            if divided and any(isinstance(f, Sum) and ls == t.out for f, ls in t.factors):
+                return True
+    return False
+
+
+def _is_reciprocal(e: Expr) -> bool:
+    n = number_of(e.exponent) if isinstance(e, Power) else None
+    return n is not None and not isinstance(n, complex) and n < 0
 
 
 def size(e: Expr) -> int:

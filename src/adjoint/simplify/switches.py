@@ -18,28 +18,19 @@ from adjoint.simplify.delta import Renaming
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
-    Apply,
     Expr,
     Factor,
-    Power,
     Sum,
-    Symbol,
     Term,
     as_term,
     is_number,
     number,
     number_of,
     raw_apply,
-    walk,
 )
+from adjoint.simplify.finiteness import TRUTH, stays_finite
 from adjoint.simplify.indices import core_in, spread_over
-from adjoint.simplify.reading import TRUTH, Reader
-
-_BOUNDED = frozenset((
-    "maximum", "minimum", "fmax", "fmin", "clip", "max", "min", "absolute", "negative", "tanh",
-    "sin", "cos", "arctan", "expit", "erf", "arcsinh", "sign",
-))  # fmt: skip
-"""Functions that are finite wherever their operands are."""
+from adjoint.simplify.reading import Reader
 
 
 def choice(args: tuple[Expr, ...], node: Node) -> Expr | None:
@@ -174,36 +165,3 @@ def _split(view: Term, own: Sequence[int], finite: bool) -> tuple[list[Factor], 
         )
         (outside if leaves else inside).extend(members)
     return inside, outside
-
-
-def stays_finite(root: Expr) -> bool:
-    """Whether an expression is finite for all finite values of its symbols, but for overflow of
-    sums and products."""
-    if root.finite is None:
-        for e in walk([root], _Decided()):
-            if e.finite is None:
-                e.finite = _is_finite(e) and all(c.finite for c in _followed(e))
-    return bool(root.finite)
-
-
-class _Decided:
-    """The expressions of which it is known whether they are finite."""
-
-    def __contains__(self, e: object) -> bool:
-        return isinstance(e, Expr) and e.finite is not None
-
-
-def _followed(e: Expr) -> tuple[Expr, ...]:
-    """The operands that matter: a choice is as finite as its branches."""
-    if isinstance(e, Apply) and e.name in TRUTH:
-        return ()
-    return e.children()[1:] if isinstance(e, Apply) and e.name == "where" else e.children()
-
-
-def _is_finite(e: Expr) -> bool:
-    if isinstance(e, Apply):
-        return e.name in _BOUNDED or e.name in TRUTH or e.name == "where"
-    if isinstance(e, Power):
-        n = number_of(e.exponent)
-        return n is not None and not isinstance(n, complex) and n >= 0 and n == int(n)
-    return isinstance(e, Symbol | Sum | Term)

@@ -30,6 +30,10 @@ WRITTEN_OUT = 16
 """Arrays of at most so many elements are written out when they are filled one by one."""
 
 
+LARGEST, SHORT_AXIS = 64, 4
+"""Arrays of up to so many elements are written out too if all their axes are short."""
+
+
 def stack(parts: Sequence[Expr]) -> Expr:
     """Arrays of one shape along a new first axis; equal numbers stay one number."""
     values = {number_of(p) for p in parts}
@@ -129,14 +133,46 @@ def write_out(e: Expr) -> Expr:
             if e.sizes[label] > WRITTEN_OUT:
                 return e
             return add([_at(e, label, k, e.out) for k in range(e.sizes[label])])
-        if math.prod(e.shape) <= WRITTEN_OUT:
+        if _is_small(e):
             return stack([write_out(take(e, 0, k)) for k in range(e.shape[0])])
     return e
 
 
+def stack_in_front(e: Expr) -> Expr:
+    """A small array stacked along another axis than the first, as rows; and a part of one."""
+    if isinstance(e, Apply) and e.name == "stack" and e.params["axis"] and _is_small(e):
+        axis = e.params["axis"] - 1
+        shape = e.shape[1:]
+        rows = [
+            stack_in_front(
+                raw_apply(e.primitive, [take(p, 0, k) for p in e.args], {"axis": axis}, shape)
+            )
+            for k in range(e.shape[0])
+        ]
+        return stack(rows)
+    if not (isinstance(e, Apply) and e.name == "getitem" and len(e.args) == 1):
+        return e
+    source, template = e.args[0], e.params["template"]
+    if not (isinstance(source, Apply) and source.name == "stack" and source.params["axis"] == 0):
+        return e
+    if not all(isinstance(p, int) or p == slice(None) for p in template) or not _is_small(source):
+        return e
+    found: Expr = source
+    for axis in reversed(range(len(template))):
+        if isinstance(template[axis], int):
+            found = take(found, axis, template[axis] % found.shape[axis])
+    return found
+
+
+def _is_small(e: Expr) -> bool:
+    """Whether all elements are written out: few, or along few indices."""
+    size = math.prod(e.shape)
+    return 0 < size <= WRITTEN_OUT or (0 < size <= LARGEST and max(e.shape) <= SHORT_AXIS)
+
+
 def merge_stacks(e: Expr) -> Expr:
     """[a, b] + [c, d] = [a + c, b + d], and [a, b] + c v = [a + c v₀, b + c v₁]."""
-    if not isinstance(e, Sum) or math.prod(e.shape) > WRITTEN_OUT:
+    if not isinstance(e, Sum) or not _is_small(e):
         return e
     if not any(isinstance(t, Apply) and t.name == "stack" for t in e.terms):
         return e

@@ -14,6 +14,9 @@ from adjoint.graph.ir import Node
 
 Index = tuple[Any, ...]
 
+MOST_WEIGHTS = 10**4
+"""Plain arrays of more elements are told apart by identity."""
+
 NEAR_END = 4
 """A loop that stops so many entries before the end does so for every length of the array."""
 
@@ -25,11 +28,13 @@ class Mismatch(Exception):
 @dataclass(frozen=True)
 class Pattern:
     """Several computations as one: the first of them, and for each of its reads that differ
-    between them, the index that each has there."""
+    between them, the index that each has there; ``weights`` are the numbers, or plain arrays, that
+    differ."""
 
     first: Node
     count: int
     varying: dict[Node, list[Index]]
+    weights: dict[Node, list[Any]]
 
     def integers(self) -> list[tuple[int, ...]]:
         """For each computation, all integers that differ somewhere."""
@@ -45,10 +50,11 @@ def integers(index: Index) -> tuple[int, ...]:
 
 class Skeletons:
     """What a computation is apart from the integers in its indices, as a number: equal numbers for
-    those that may be one pattern; with ``exact``, for those that are equal."""
+    those that may be one pattern; with ``exact``, for those that are equal, and with ``weighted``
+    also for those that differ in the numbers they multiply by."""
 
-    def __init__(self, exact: bool = False) -> None:
-        self.exact = exact
+    def __init__(self, exact: bool = False, weighted: bool = False) -> None:
+        self.exact, self.weighted = exact, weighted
         self._numbers: dict[Hashable, int] = {}
         self._of: dict[Node, int] = {}
 
@@ -67,7 +73,7 @@ class Skeletons:
 
     def _key(self, node: Node) -> Hashable:
         if not node.inputs:
-            return constant_key(node)
+            return ("any number",) if self.weighted and is_weight(node) else constant_key(node)
         params = repr(sorted(node.params.items())) if self.exact else skeleton(node)
         return node.primitive.name, params, *(self._of[n] for n in node.inputs)
 
@@ -76,9 +82,21 @@ class Skeletons:
 
 
 def constant_key(node: Node) -> Hashable:
-    """A number by its value, anything else by identity."""
-    plain = node.primitive is LITERAL and np.ndim(node.value) == 0
-    return ("number", repr(node.value)) if plain else ("node", id(node))
+    """A number or a small plain array by its value, anything else by identity."""
+    if not is_weight(node):
+        return "node", id(node)
+    value = np.asarray(node.value)
+    return ("number", repr(node.value)) if not value.ndim else (
+        "array", value.shape, value.dtype.str, value.tobytes()
+    )  # fmt: skip
+
+
+def is_weight(node: Node) -> bool:
+    """Whether a node is a plain number or a small plain array."""
+    if node.primitive is not LITERAL:
+        return False
+    value = np.asarray(node.value)
+    return bool(value.dtype.kind in "iufb" and value.size <= MOST_WEIGHTS)
 
 
 def skeleton(node: Node) -> str:
@@ -97,6 +115,7 @@ def pattern_of(nodes: Sequence[Node]) -> Pattern:
     Mismatch: they are not one computation.
     """
     varying: dict[Node, list[Index]] = {}
+    weights: dict[Node, list[Any]] = {}
     exact = Skeletons(exact=True)
     seen: set[tuple[Node, ...]] = set()
     stack = [tuple(nodes)]
@@ -108,7 +127,9 @@ def pattern_of(nodes: Sequence[Node]) -> Pattern:
         seen.add(group)
         if not first.inputs:
             if len({constant_key(n) for n in group}) > 1:
-                raise Mismatch
+                values = _weights(group)
+                if weights.setdefault(first, values) is not values:
+                    raise Mismatch
             continue
         if any(
             n.primitive is not first.primitive
@@ -129,7 +150,74 @@ def pattern_of(nodes: Sequence[Node]) -> Pattern:
         elif first.primitive.name == "setitem" and len({str(n.params) for n in group}) > 1:
             raise Mismatch
         stack += zip(*(n.inputs for n in group), strict=True)
-    return Pattern(nodes[0], len(nodes), varying)
+    return Pattern(nodes[0], len(nodes), varying, weights)
+
+
+def _weights(group: Sequence[Node]) -> list[Any]:
+    values = [np.asarray(n.value) for n in group]
+    if not all(map(is_weight, group)) or len({(v.shape, v.dtype.kind) for v in values}) > 1:
+        raise Mismatch
+    return values
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pairs of counters, told by their difference; each integer of an index is one of the two, or
+    neither, plus a number."""
+
+    range: range
+    mask: Any
+    columns: tuple[tuple[int, int], ...]
+
+    def row(self, pattern: Pattern, p: int) -> Pattern:
+        """All computations with one value of the first counter, those that are not there too."""
+        varying: dict[Node, list[Index]] = {}
+        columns = iter(self.columns)
+        for node, indices in pattern.varying.items():
+            places = [k for k, part in enumerate(indices[0]) if isinstance(part, int)]
+            mine = [next(columns) for _ in places]
+            shape = node.inputs[0].type.shape
+            varying[node] = []
+            for q in self.range:
+                index = list(indices[0])
+                for k, (counter, offset) in zip(places, mine, strict=True):
+                    index[k] = (p, q, 0)[counter] + offset
+                    if not 0 <= index[k] < shape[k]:
+                        raise Mismatch
+                varying[node].append(tuple(index))
+        return Pattern(pattern.first, len(self.range), varying, {})
+
+
+def grid_of(pattern: Pattern) -> Grid:
+    """How the indices of a pattern are counted by two counters.
+
+    Raises
+    ------
+    Mismatch: they are not, or the pairs are not told by their difference.
+    """
+    rows = np.array(pattern.integers())
+    if pattern.weights or rows.ndim != 2 or not rows.shape[1]:
+        raise Mismatch
+    moving = [c for c in rows.T if np.ptp(c)]
+    if not moving:
+        raise Mismatch
+    u = moving[0]
+    v = next((c for c in moving if np.ptp(c - u)), None)
+    if v is None:
+        raise Mismatch
+    low, high = min(u.min(), v.min()), max(u.max(), v.max()) + 1
+    counters = np.arange(low, high)
+    mask = np.isin(counters[:, None] - counters, u - v)
+    pairs = set(zip(u.tolist(), v.tolist(), strict=True))
+    if len(pairs) < len(rows) or mask.sum() != len(rows):
+        raise Mismatch
+    columns = []
+    for c in rows.T:
+        counter = next((k for k, d in enumerate((u, v, 0 * u)) if not np.ptp(c - d)), None)
+        if counter is None:
+            raise Mismatch
+        columns.append((counter, int((c - (u, v, 0 * u)[counter])[0])))
+    return Grid(range(int(low), int(high)), mask, tuple(columns))
 
 
 def _is_plain(index: Index) -> bool:
@@ -202,6 +290,6 @@ def whole(index: Index) -> bool:
 
 
 __all__ = [
-    "Mismatch", "Pattern", "Skeletons", "advance", "block_length", "integers", "pattern_of",
-    "sliced", "whole",
+    "Grid", "Mismatch", "Pattern", "Skeletons", "advance", "block_length", "grid_of", "integers",
+    "is_weight", "pattern_of", "sliced", "whole",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 
 from adjoint.graph.binding import LITERAL, VARIABLE, as_tracer, variable
 from adjoint.graph.ir import NO_PARAMS, Node, reachable
+from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import wrap
 from adjoint.primitives.contraction import LETTERS, contract
@@ -27,12 +28,17 @@ from adjoint.transforms.index_patterns import (
     Pattern,
     Skeletons,
     block_length,
+    grid_of,
     integers,
+    is_weight,
     pattern_of,
     sliced,
     whole,
 )
+from adjoint.transforms.recurrences import Link, links, recurrence_of
 from adjoint.transforms.walk import Operands
+
+POWER = PRIMITIVES["power"]
 
 SHORTEST = 17
 """Chains of fewer operands are left as they were written."""
@@ -64,6 +70,8 @@ class _Rewriting:
         self.scope, self.outputs, self.rule = scope, outputs, rule
         self.order = reachable(outputs, scope)
         self.skeletons, self.operand = Skeletons(), Operands(scope)
+        self.weighted = Skeletons(weighted=True)
+        self.recurring: dict[Node, Link] = {}
         self.folded = 0
         self.known: dict[Node, Any] = {}
         self.inner = set() if rule else self._inner()
@@ -72,12 +80,14 @@ class _Rewriting:
         """The links of chains that nothing but the next link uses."""
         uses = Counter(n for node in self.order for n in node.inputs)
         uses.update(self.outputs)
-        return {
+        chains = {
             parent
             for node in self.order
             for parent in node.inputs
             if uses[parent] == 1 and _chain(node) and _chain(parent) == _chain(node)
         }
+        self.recurring = links(self.order, uses, chains, SHORTEST - 1)
+        return chains.union(*((link.product, link.s) for link in self.recurring.values()))
 
     def run(self) -> list[Any]:
         for node in self.order:
@@ -116,6 +126,8 @@ class _Rewriting:
         name = _chain(node)
         if name == "setitem":
             found = self._filled(node)
+        elif name == "add" and (recurrence := self._recurrence(node)) is not None:
+            found = recurrence
         elif name:
             found = self._reduced(node, name)
         else:
@@ -145,7 +157,7 @@ class _Rewriting:
         stack = [(1, root)]
         while stack:
             sign, node = stack.pop()
-            if node is root or node in self.inner:
+            if node is root or (node in self.inner and _chain(node) == name):
                 right = -sign if node.primitive.name == "subtract" else sign
                 stack += [(right, node.inputs[1]), (sign, node.inputs[0])]
             else:
@@ -158,21 +170,75 @@ class _Rewriting:
             alike = self.skeletons(as_tracer(value).node), sign, node.type.shape
             groups.setdefault(alike, []).append((sign, value))
         parts: list[tuple[int, Any]] = []
-        found = 0
+        left: list[tuple[int, Any]] = []
         for members in groups.values():
-            folded = self._fold([v for _, v in members], REDUCTIONS[name], root)
-            found += folded is not None
-            parts += members if folded is None else [(members[0][0], folded)]
-        return _combined(root, name, parts) if found else None
+            folded = self._fold([v for _, v in members], name, root)
+            if folded is None:
+                left += members
+            else:
+                parts.append((members[0][0], folded))
+        weighted = self._weighted(left, name, root)
+        parts += left if weighted is None else weighted
+        return _combined(root, name, parts) if len(parts) < len(operands) else None
 
-    def _fold(self, values: list[Any], reduction: Callable[..., Any], like: Node) -> Any:
+    def _recurrence(self, root: Node) -> Any:
+        """s ← a s + g as Σ aᵏ g, if what is added in each step is one computation."""
+        found = recurrence_of(root, self.inner, self.recurring)
+        if found is None:
+            return None
+        a, plain, last = self.value(found.factor), is_weight(found.factor), len(found.steps) - 1
+        # One array of powers, read at counting indices, as a¹ and a² are other operations than aᵏ.
+        powers = None if plain else POWER(a, np.arange(last, -1, -1.0))
+        operands = [
+            (sign, self.value(n) * (a**k if plain else take_index(powers, (last - k,), ())))
+            for k, step in enumerate(found.steps)
+            for sign, n in step
+        ]
+        parts = self._weighted(operands[::-1], "add", root)
+        return None if parts is None or len(parts) >= SHORTEST else _combined(root, "add", parts)
+
+    def _weighted(
+        self, operands: list[tuple[int, Any]], name: str, root: Node
+    ) -> list[tuple[int, Any]] | None:
+        """Operands that differ by the numbers they are multiplied with, as in Σ i x[i]."""
+        places = {id(v): k for k, (_, v) in enumerate(operands)}
+        groups: dict[Any, list[tuple[int, Any]]] = {}
+        for sign, value in operands:
+            groups.setdefault((self.weighted(as_tracer(value).node), sign), []).append(
+                (sign, value)
+            )
+        parts: list[tuple[int, Any]] = []
+        for members in groups.values():
+            members.sort(key=lambda m: places[id(m[1])])
+            folded = self._fold([v for _, v in members], name, root)
+            parts += members if folded is None else [(members[0][0], folded)]
+        return parts if len(parts) < len(operands) else None
+
+    def _fold(self, values: list[Any], name: str, like: Node) -> Any:
         """The reduction of values that are one computation at counting indices, else None."""
         if len(values) < SHORTEST or np.shape(values[0]) != like.type.shape:
             return None
+        reduction = REDUCTIONS[name]
         try:
             return self._nested(values, lambda a: reduction(a, axis=0))
         except Mismatch:
+            pass
+        try:
+            return self._triangle(values) if name == "add" else None
+        except Mismatch:
             return None
+
+    def _triangle(self, values: list[Any]) -> Any:
+        """The sum over pairs of indices that are told by their difference, as are those of
+        ``for i in range(n): for j in range(i)``: that over all pairs, where the others give 0."""
+        pattern = pattern_of([as_tracer(v).node for v in values])
+        grid = grid_of(pattern)
+        rows = []
+        for p, mask in zip(grid.range, grid.mask, strict=True):
+            row = self._batched(grid.row(pattern, p))
+            shaped = mask.reshape(mask.shape + (1,) * (np.ndim(row) - 1))
+            rows.append(np.sum(np.where(shaped, row, 0.0), axis=0))
+        return self._nested(rows, lambda a: np.sum(a, axis=0))
 
     def _nested(self, values: list[Any], reduction: Callable[[Any], Any]) -> Any:
         """Innermost loops first: the values of one become one value."""
@@ -188,12 +254,14 @@ class _Rewriting:
     def _batched(self, pattern: Pattern) -> Any:
         """All instances of a pattern along a new first axis."""
         with Scope("a loop", abstract="its steps are taken together", internal=True) as inner:
-            entries = {n: variable(inner, None, n.type) for n in pattern.varying}
-            arrays = {
-                entries[n].node: self._slices(n, index) for n, index in pattern.varying.items()
-            }
+            still = {n: i[0] for n, i in pattern.varying.items() if all(j == i[0] for j in i)}
+            moving = {n: i for n, i in pattern.varying.items() if n not in still}
+            entries = {n: variable(inner, None, n.type) for n in (*moving, *pattern.weights)}
+            arrays = {entries[n].node: self._slices(n, index) for n, index in moving.items()}
+            arrays |= {entries[n].node: np.stack(v) for n, v in pattern.weights.items()}
             fixed = {n: wrap(n) for n in reachable([pattern.first], self.scope) if not n.inputs
                      or n.primitive is VARIABLE}  # fmt: skip
+            fixed |= {n: take_index(wrap(n.inputs[0]), i, ()) for n, i in still.items()}
             (body,) = replay([pattern.first], {**fixed, **entries}, self.scope)
             (found,) = batch([as_tracer(body).node], arrays, pattern.count, inner)
         return found
