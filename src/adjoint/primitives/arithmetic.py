@@ -35,8 +35,9 @@ cbrt = row(
 
 
 def _safe_reciprocal_root(x: Any, y: Any) -> Any:
-    kink = notice(y == 0, "the root of a sum of squares at 0")
-    return np.where(kink, 0.0, 0.5 / np.where(kink, 1.0, y))
+    # Where the squares overflow, y/x is NaN and 1/y would be a silent 0.
+    kink = notice(x == 0, "the root of a sum of squares at 0")
+    return np.where(kink, 0.0, 0.5 * y / np.where(kink, 1.0, x))
 
 
 root_of_squares = row(

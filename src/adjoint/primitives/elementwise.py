@@ -40,7 +40,7 @@ arctan = row(np.arctan, lambda x, y: 1 / (1 + x * x), latex=r"\arctan {0}")
 sinh = row(np.sinh, lambda x, y: np.cosh(x), latex=r"\sinh {0}")
 cosh = row(np.cosh, lambda x, y: np.sinh(x), latex=r"\cosh {0}")
 tanh = row(np.tanh, lambda x, y: 1 - y * y, latex=r"\tanh {0}")
-arcsinh = row(np.arcsinh, lambda x, y: 1 / np.sqrt(1 + x * x), latex=r"\operatorname{{arsinh}} {0}")
+arcsinh = row(np.arcsinh, lambda x, y: 1 / np.hypot(1.0, x), latex=r"\operatorname{{arsinh}} {0}")
 arccosh = row(
     np.arccosh, lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),
     latex=r"\operatorname{{arcosh}} {0}", domain=((1.2, 4.0),),

@@ -25,8 +25,14 @@ def _shifted_sine(n: int, sine: Any, cosine: Any) -> Any:
     return (sine, cosine, -sine, -cosine)[n % 4]
 
 
-def _upward(n: int, u: Any) -> Any:
-    sine, cosine = np.sin(u), np.cos(u)
+def _upward(n: int, x: Any) -> Any:
+    # Half turns are taken off x, where that is exact: the rounding of πx would show in its sine.
+    turns = np.rint(x.real)
+    sign = 1 - 2 * np.mod(turns, 2)
+    left = x - turns
+    sine = sign * np.sin(np.pi * left)
+    cosine = sign * np.sin(np.pi * (0.5 - left * np.where(left.real < 0, -1.0, 1.0)))
+    u = np.pi * x
     found = sine / u
     for k in range(1, n + 1):
         found = (_shifted_sine(k, sine, cosine) - k * found) / u
@@ -47,9 +53,10 @@ def sinc_derivative(n: int, x: Any) -> Any:
     x = np.asarray(x)
     dtype = np.sinc(np.zeros(1, x.dtype)).dtype
     wide = np.complex128 if dtype.kind == "c" else np.float64
-    u = np.pi * x.astype(wide)
+    x = x.astype(wide)
+    u = np.pi * x
     large = np.absolute(u) > n + 1
-    above = _upward(n, np.where(large, u, n + 2.0))
+    above = _upward(n, np.where(large, x, n + 2.0))
     found = np.where(large, above, _downward(n, np.where(large, 0.0, u)))
     found = np.where(np.isnan(u), u, found)
     return (np.pi**n * found).astype(dtype)[()]
@@ -86,7 +93,13 @@ def i0_derivative(n: int, x: Any) -> Any:
     """dⁿ/dxⁿ I₀(x) = 2⁻ⁿ Σₖ C(n, k) Iₙ₋₂ₖ(x) (Abramowitz and Stegun 1964, 9.6.29), plain values."""
     import scipy.special
 
-    terms = [comb(n, k) * scipy.special.iv(abs(n - 2 * k), x) for k in range(n + 1)]
+    # SciPy's iv(1, x) is 0 or NaN for tiny x, its i1 is not.
+    order = {0: scipy.special.i0, 1: scipy.special.i1}
+    terms = [
+        comb(n, k) * (order[m](x) if m in order else scipy.special.iv(m, x))
+        for k in range(n + 1)
+        for m in (abs(n - 2 * k),)
+    ]
     return (sum(terms) / 2.0**n).astype(np.asarray(x).dtype)[()]
 
 

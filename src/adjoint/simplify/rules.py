@@ -65,6 +65,7 @@ from adjoint.simplify.expression import (
     raw_apply,
     symbol,
 )
+from adjoint.simplify.indices import spread
 from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
@@ -117,6 +118,10 @@ LAWS: tuple[Law, ...] = (
         "where cosh x does not overflow"),
     Law("softplus(x) − softplus(−x) = x",
         lambda x: PRIMITIVES["softplus"](x) - PRIMITIVES["softplus"](-x), lambda x: x, ALWAYS),
+    Law("hypot(x, y)² = √(x² + y²)² = x² + y²", lambda x, y: np.hypot(x, y) ** 2,
+        lambda x, y: x**2 + y**2, "nothing overflows", built_in=True),
+    Law("hypot(1, x) = √(1 + x²)", lambda x: np.hypot(1.0, x), lambda x: np.sqrt(1 + x**2),
+        "x² does not overflow", built_in=True),
     # -- products of functions
     Law("sign x · |x| = x", lambda x: np.sign(x) * np.abs(x), lambda x: x, ALWAYS),
     Law("sign x · x² = x |x|", lambda x: np.sign(x) * x**2, lambda x: x * np.abs(x), ALWAYS),
@@ -297,6 +302,19 @@ def even_power(e: Expr) -> Expr:
     return e
 
 
+def length_of_two(e: Expr) -> Expr:
+    """hypot(x, y)²ⁿ = (x² + y²)ⁿ, and hypot(1, x) = √(1 + x²): for reading."""
+    base, exponent = (e.base, e.exponent) if isinstance(e, Power) else (e, number(ONE))
+    if not (isinstance(base, Apply) and base.name == "hypot"):
+        return e
+    n = number_of(exponent)
+    numbers = [number_of(a) is not None for a in base.args]
+    if isinstance(n, complex) or n is None or not (any(numbers) or n % 2 == 0):
+        return e
+    squares = add([power(spread(a, base.shape), number(2)) for a in base.args])
+    return power(squares, number(divide(n, 2)))
+
+
 def log_det_of_inverse(e: Expr) -> Expr:
     """log |det A⁻¹| = −log |det A|."""
     if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
@@ -329,6 +347,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     merge_stacks,
     log_det_of_inverse,
     even_power,
+    length_of_two,
     name_logistic,
     exponential_times_logistic,
     select,

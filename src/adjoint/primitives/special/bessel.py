@@ -107,7 +107,7 @@ FIRST = [
         - np.abs(x) / 2 * special.hyp1f1(2.5, 4.0, -2 * np.abs(x)),
     ), ((0.1, 9.0),), r"I^e_1"),
     SpecialRow("k0", (lambda x, y: -special.k1(x),), ((0.2, 9.0),), r"K_0"),
-    SpecialRow("k1", (lambda x, y: -(special.k0(x) + special.kv(2, x)) / 2,), ((0.2, 9.0),),
+    SpecialRow("k1", (lambda x, y: -(special.k0(x) + y / x),), ((0.2, 9.0),),
                r"K_1"),
     SpecialRow("k0e", (lambda x, y: scaled_macdonald_derivative(0, 1)(x),), ((0.2, 9.0),),
                r"K^e_0"),

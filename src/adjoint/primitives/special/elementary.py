@@ -75,8 +75,8 @@ ROWS: list[SpecialRow] = [
     ), ((0.5, 1.5), (1.6, 4.0)), r"\operatorname{huber}",
         notes="the derivative is continuous where |r| = δ"),
     SpecialRow("pseudo_huber", (
-        lambda d, r, y: r**4 / (np.hypot(d, r) * (d + np.hypot(d, r)) ** 2),
-        lambda d, r, y: r * d / np.hypot(d, r),
+        lambda d, r, y: r * (r / np.hypot(d, r)) * (r / (d + np.hypot(d, r))) ** 2,
+        lambda d, r, y: r * (d / np.hypot(d, r)),
     ), ((0.5, 2.0), (0.2, 4.0)), r"\operatorname{pseudo\_huber}"),
     SpecialRow("boxcox", (
         lambda x, lam, y: x ** (lam - 1),

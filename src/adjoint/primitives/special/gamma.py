@@ -21,7 +21,7 @@ def _binom_in_n(n: Any, k: Any, y: Any) -> Any:
     # and the derivative of 1/Γ is what remains.
     regular = n - k > -0.5
     rest = np.where(regular, n - k, 1.0)
-    smooth = y * (psi(np.where(regular, n, 1.0) + 1) - psi(rest + 1))
+    smooth = y * psi_difference(0)(rest + 1, np.where(regular, k, 0.0))
     m = np.where(regular, 1.0, n)
     slope = psi(m + 1) * special.rgamma(m - k + 1) + rgamma_derivative(1)(m - k + 1)
     return np.where(regular, smooth, Γ(m + 1) * special.rgamma(k + 1) * slope)

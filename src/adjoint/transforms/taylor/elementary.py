@@ -126,6 +126,19 @@ def root(x: Series, out: Any) -> Series:
     return defined(out, lambda y, k: divided(minus(x[k], self_cauchy(y, k, 1)), double))
 
 
+def _root_of_squares(node: Node, out: Any, inputs: Inputs) -> Series:
+    """As √x, but at 0 its derivatives are 0, and NaN where the squares overflow."""
+    (x,) = inputs
+    kink = out == 0
+    safe = np.where(kink, 1.0, np.where(out == np.inf, np.nan, 2 * out))
+
+    def coefficient(y: Series, k: int) -> Coefficient:
+        found = divided(minus(x[k], self_cauchy(y, k, 1)), safe)
+        return None if found is None else fitted(np.where(kink, 0.0, found), out)
+
+    return defined(out, coefficient)
+
+
 def _power(node: Node, out: Any, inputs: Inputs) -> Series | None:
     """xⁿ for a constant number n: products for a small integer, else x y′ = n y x′."""
     x, exponent = inputs
@@ -136,7 +149,7 @@ def _power(node: Node, out: Any, inputs: Inputs) -> Series | None:
         return None
     if abs(n) < 2**31 and n == int(n):
         return _integer_power(x, int(n), out)
-    return _fractional_power(x, n, out)
+    return _fractional_power(x, n, out, powers=2)
 
 
 def _integer_power(x: Series, n: int, out: Any) -> Series | None:
@@ -167,8 +180,9 @@ def _negative_power(x: Series, n: int, out: Any) -> Series:
     assert below is not None
 
     def coefficient(y: Series, k: int) -> Coefficient:
-        if x[1] is not None and all(x[j] is None for j in range(2, k + 1)):
-            return fitted(_binomial(n, k) * x[1] ** k * x[0] ** (n - k), out)
+        found = _along_line(x, n, out, k)
+        if found is not None:
+            return found
         return divided(scaled(cauchy(below, y, k, 1), -1), below[0])
 
     return defined(out, coefficient)
@@ -182,14 +196,27 @@ def _binomial(n: float, k: int) -> float:
     return found
 
 
-def _fractional_power(x: Series, n: float, out: Any) -> Series:
-    """k x₀ yₖ = Σⱼ (n j − (k − j)) xⱼ yₖ₋ⱼ; at x₀ = 0 the leading term of each derivative."""
+def _along_line(x: Series, n: float, out: Any, k: int) -> Coefficient:
+    """The binomial series, where x is x₀ + x₁ t as far as order k."""
+    if x[1] is None or any(x[j] is not None for j in range(2, k + 1)):
+        return None
+    return fitted(_binomial(n, k) * x[1] ** k * x[0] ** (n - k), out)
+
+
+def _fractional_power(x: Series, n: float, out: Any, powers: int = 0) -> Series:
+    """k x₀ yₖ = Σⱼ (n j − (k − j)) xⱼ yₖ₋ⱼ; at x₀ = 0 the leading term of each derivative.
+
+    Along a line the first coefficients are ``powers`` of their own: x₀ⁿ may overflow, or vanish,
+    where x₀ⁿ⁻ᵏ does not."""
     base = x[0]
     vanishes = base == 0
     anywhere = isinstance(base, Tracer) or bool(np.any(vanishes))
     safe = np.where(vanishes, 1.0, base) if anywhere else base
 
     def coefficient(y: Series, k: int) -> Coefficient:
+        found = _along_line(x, n, out, k) if k <= powers else None
+        if found is not None:
+            return found
         products = ((j, x[j], y[k - j]) for j in range(1, k + 1))
         regular = total(
             _times_weight(p * q, n, j, k) for j, p, q in products if p is not None and q is not None
@@ -308,12 +335,13 @@ def _one_minus_square(x: Series) -> Series:
     return Series(first, lambda k: scaled(self_cauchy(x, k), -1))
 
 
-def _root_of(base: Callable[[Series], Series]) -> Callable[[Series], Series]:
-    def rooted(x: Series) -> Series:
-        inner = base(x)
-        return root(inner, np.sqrt(inner[0]))
+def _root_of_one_minus_square(x: Series) -> Series:
+    inner = _one_minus_square(x)
+    return root(inner, np.sqrt(inner[0]))
 
-    return rooted
+
+def _root_of_one_plus_square(x: Series) -> Series:
+    return root(_one_plus_square(x), np.hypot(1.0, x[0]))
 
 
 def _two_roots(x: Series) -> Series:
@@ -386,6 +414,7 @@ RULES.update({
     "divide": lambda node, out, inputs: over(inputs[0], inputs[1], out),
     "reciprocal": _reciprocal,
     "sqrt": lambda node, out, inputs: root(inputs[0], out),
+    "root_of_squares": _root_of_squares,
     "cbrt": _cube_root,
     "power": _power, "float_power": _power,
     "exp": _exponential(),
@@ -401,9 +430,9 @@ RULES.update({
     "cosh": _pair(("sinh", "cosh"), (np.sinh, np.cosh), 1),
     "tan": _with_own_square(1), "tanh": _with_own_square(-1),
     "arctan": _inverse(_one_plus_square), "arctanh": _inverse(_one_minus_square),
-    "arcsin": _inverse(_root_of(_one_minus_square)),
-    "arccos": _inverse(_root_of(_one_minus_square), -1),
-    "arcsinh": _inverse(_root_of(_one_plus_square)), "arccosh": _inverse(_two_roots),
+    "arcsin": _inverse(_root_of_one_minus_square),
+    "arccos": _inverse(_root_of_one_minus_square, -1),
+    "arcsinh": _inverse(_root_of_one_plus_square), "arccosh": _inverse(_two_roots),
     "expit": _logistic, "softplus": _softplus,
 })  # fmt: skip
 

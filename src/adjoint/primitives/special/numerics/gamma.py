@@ -10,6 +10,7 @@ from scipy.special import _ufuncs
 from ..row import Kernel
 from .arrays import Array, on_complex_vectors, on_real_vectors
 from .jets import Jet, exponential
+from .reciprocal_gamma import MOST, near_series, rgamma_series
 
 __all__ = ["KERNELS", "polygamma", "polygamma_values", "psi_difference", "rgamma_derivative"]
 
@@ -92,7 +93,14 @@ def rgamma_jet(x: Array, order: int) -> Jet:
     sine = [flip * (-1.0) ** (k // 2) * waves[k % 2] * pi ** (k - 1) / factorial(k)
             for k in range(order + 1)]  # fmt: skip
     product = [sum(sine[j] * body[k - j] for j in range(k + 1)) for k in range(order + 1)]
-    return [[np.where(left, product[k], body[k])] for k in range(order + 1)]
+    jet = [np.where(left, product[k], body[k]) for k in range(order + 1)]
+    near = near_series(x)
+    if near.any():
+        # Log Γ has a pole close by, which 1/Γ has not: what the low orders lose is rounding only.
+        inside = np.where(near, x, 0.0)
+        for k in range(3, min(order, MOST) + 1):
+            jet[k] = np.where(near, rgamma_series(inside, k), jet[k])
+    return [[c] for c in jet]
 
 
 @cache
@@ -110,6 +118,11 @@ def rgamma_derivative(n: int) -> Kernel:
 
 def _psi_difference(n: int, x: Array, step: Array) -> Array:
     direct = polygamma_values(n, x + step) - polygamma_values(n, x)
+    near = np.abs(step) < 1e-3 * x
+    if near.any():
+        at, h = np.where(near, x, 1.0), np.where(near, step, 0.0)
+        terms = [h**k / factorial(k) * polygamma_values(n + k, at) for k in range(1, 7)]
+        direct = np.where(near, sum(terms[::-1]), direct)
     far = (x > 60) & (x + step > 60)
     z = np.where(far, x, 100.0)
     growth = np.log1p(np.where(far, step, 0.0) / z)
@@ -128,7 +141,8 @@ def _psi_difference(n: int, x: Array, step: Array) -> Array:
 
 @cache
 def psi_difference(n: int) -> Kernel:
-    """ψ⁽ⁿ⁾(x + h) − ψ⁽ⁿ⁾(x), without cancellation where x is much larger than h."""
+    """ψ⁽ⁿ⁾(x + h) − ψ⁽ⁿ⁾(x), without cancellation where x is much larger than h: by the expansion
+    at infinity if x is large, else by Taylor's."""
     return Kernel(
         f"psi_difference_{n}",
         on_real_vectors("psi_difference")(lambda x, step: _psi_difference(n, x, step)),
