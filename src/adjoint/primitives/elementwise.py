@@ -1,7 +1,13 @@
 """The rows: one per scalar function.
 
 The partial derivative is a NumPy expression in the operands and the result ``y``.  Where two forms
-are equal in algebra, the one that stays finite and accurate is used (1 − y² and not 1/cosh² x).
+are equal in algebra, the one that stays finite and accurate is used: eᵃ/(eᵃ + eᵇ) is σ(a − b), and
+a/(a² + b²) is written with hypot.
+
+One row is an exception.  tanh′ = 1 − y² has the digits of y, whose distance from 1 is rounded: its
+relative error is about 2⁻⁵⁴ e²ˣ, 3e-10 at |x| = 8, and from |x| = 19 on it is 0, where 1/cosh² x is
+1e-16.  That needs x and an exponential in each backward pass, and makes the gradient of a small
+tanh network slower by a fifth; 1/np.cosh(x)**2 is there for who needs it.
 """
 
 from __future__ import annotations
@@ -58,9 +64,8 @@ degrees = row(np.degrees, lambda x, y: 180.0 / np.pi, latex=r"\frac{{180}}{{\pi}
 def _over_square(a: Any, x1: Any, x2: Any) -> Any:
     # At the origin arctan2 has no derivative; 0 is the convention.  The squares of x1 and x2 would
     # overflow where their length does not.
-    length = np.hypot(x1, x2)
-    origin = notice(length == 0, "arctan2(y, x) at (0, 0)")
-    inverse = 1 / np.where(origin, 1.0, length)
+    origin = notice((x1 == 0) & (x2 == 0), "arctan2(y, x) at (0, 0)")
+    inverse = 1 / np.hypot(np.where(origin, 1.0, x1), x2)
     return np.where(origin, 0.0, a * inverse * inverse)
 
 

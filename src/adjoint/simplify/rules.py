@@ -44,7 +44,8 @@ from adjoint.simplify.conditions import (
     same_conditions,
 )
 from adjoint.simplify.einstein import add, power, product, scale
-from adjoint.simplify.exact import MINUS, ONE, ZERO, divide
+from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, divide
+from adjoint.simplify.exact import multiply as times_number
 from adjoint.simplify.exponentials import (
     log_of_exponential,
     name_logsumexp,
@@ -63,6 +64,7 @@ from adjoint.simplify.expression import (
     number,
     number_of,
     raw_apply,
+    split,
     symbol,
 )
 from adjoint.simplify.indices import spread
@@ -122,6 +124,8 @@ LAWS: tuple[Law, ...] = (
         lambda x, y: x**2 + y**2, "nothing overflows", built_in=True),
     Law("hypot(1, x) = √(1 + x²)", lambda x: np.hypot(1.0, x), lambda x: np.sqrt(1 + x**2),
         "x² does not overflow", built_in=True),
+    Law("√(⅓ Σx²) / Σx² = ⅓ / √(⅓ Σx²)", lambda x: np.sqrt(x @ x / 3) / (x @ x),
+        lambda x: 1 / (3 * np.sqrt(x @ x / 3)), "x ≠ 0", "n", True),
     # -- products of functions
     Law("sign x · |x| = x", lambda x: np.sign(x) * np.abs(x), lambda x: x, ALWAYS),
     Law("sign x · x² = x |x|", lambda x: np.sign(x) * x**2, lambda x: x * np.abs(x), ALWAYS),
@@ -315,6 +319,25 @@ def length_of_two(e: Expr) -> Expr:
     return power(squares, number(divide(n, 2)))
 
 
+def root_over_its_square(e: Expr) -> Expr:
+    """√(c u) / u = c / √(c u) for a number c: the root keeps the number, a power of u does not."""
+    if not isinstance(e, Term):
+        return e
+    powers = [(k, f, ls) for k, (f, ls) in enumerate(e.factors) if isinstance(f, Power)]
+    for j, f, labels in powers:
+        c, u = split(f.base)
+        if number_of(f.exponent) != HALF or c == 1:
+            continue
+        for k, g, other in powers:
+            n = number_of(g.exponent)
+            if g.base is u and other == labels and isinstance(n, int) and n < 0:
+                root, left = power(f.base, number(-HALF)), power(u, number(n + 1))
+                rest = [pair for i, pair in enumerate(e.factors) if i not in (j, k)]
+                factors = [(root, labels), (left, labels), *rest]
+                return product(times_number(e.coefficient, c), factors, e.out, e.sizes)
+    return e
+
+
 def log_det_of_inverse(e: Expr) -> Expr:
     """log |det A⁻¹| = −log |det A|."""
     if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
@@ -348,6 +371,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     log_det_of_inverse,
     even_power,
     length_of_two,
+    root_over_its_square,
     name_logistic,
     exponential_times_logistic,
     select,
