@@ -215,3 +215,14 @@ def test_random_numpy_programs(seed: int) -> None:
             finite = np.isfinite(expected)
             scale = float(np.abs(expected[finite]).max(initial=0.0))
             np.testing.assert_allclose(got[finite], expected[finite], tolerance, tolerance * scale)
+
+
+@pytest.mark.parametrize("f", [lambda x: 0 * np.log(x), lambda x: 0.0 * np.sqrt(x) + x**2])
+def test_zero_times_what_is_infinite_is_not_zero(f):
+    x = np.array([0.0, 1.0, 2.0])
+    with np.errstate(all="ignore"):
+        for derivative in (ad.jacobian(f), ad.hessian(lambda x: np.sum(f(x)))):
+            fast = ad.compile(derivative)
+            got, expected = np.diagonal(fast(x)), np.diagonal(derivative(x))
+            assert np.isnan(expected[0])
+            np.testing.assert_array_equal(got, expected)

@@ -79,7 +79,8 @@ def simplify_graph(graph: Graph) -> Simplified:
     for n in outside:
         if n.inputs or not is_known(n):
             symbols[n] = symbol("c", n.type.shape, origin(n))
-    found = read_all((*graph.captured, *graph.nodes), symbols, rows=FOR_ALL_NUMBERS)
+    order = (*graph.captured, *graph.nodes)
+    found = read_all(order, symbols, rows=FOR_ALL_NUMBERS, computed=True)
     results, parts, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
         return Simplified(graph, before, before)

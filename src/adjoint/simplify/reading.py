@@ -58,6 +58,15 @@ ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
 
 
+_TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
+"""Primitives for which a Python integer among floats is a float."""
+
+ARITHMETIC = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
+))  # fmt: skip
+"""Primitives whose operands may be multiplied and summed in another order."""
+
+
 def reads(*names: str) -> Callable[[Reader], Reader]:
     """Decorator: this function gives the normal form of these primitives."""
 
@@ -73,12 +82,10 @@ def read(
     outputs: Sequence[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
-    rows: Mapping[str, Reader] = ROWS,
 ) -> list[Expr]:
-    """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
-    arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
-    condition."""
-    found = read_all(_ordered(outputs, known), known, name_of, rows)
+    """The outputs as expressions to be read; ``known`` gives those of the inputs, ``name_of`` the
+    names of arrays from outside."""
+    found = read_all(_ordered(outputs, known), known, name_of)
     return [found[n] for n in outputs]
 
 
@@ -87,9 +94,14 @@ def read_all(
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
     rows: Mapping[str, Reader] = ROWS,
+    computed: bool = False,
 ) -> dict[Node, Expr]:
     """As `read`, for nodes each of which stands behind its inputs; those that are known and these,
-    as expressions."""
+    as expressions.
+
+    ``rows`` are all there are, or fewer, such as those that hold without a condition.  What is to
+    be ``computed`` keeps the types and the functions of its nodes.
+    """
     found: dict[Node, Expr] = dict(known)
     floats = set(filter(_is_float_array, found))
     numbers: set[Node] = set()
@@ -112,9 +124,9 @@ def read_all(
             floats.issuperset(inputs)
             or (node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers))
         ):
-            found[node] = _read_floats(node, args, rows)
+            found[node] = _read_floats(node, args, rows, computed)
         else:
-            found[node] = _read_mixed(node, args, rows)
+            found[node] = _read_mixed(node, args, rows, computed)
     return found
 
 
@@ -129,13 +141,15 @@ def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
     return sorted(seen, key=attrgetter("serial"))
 
 
-def _read_floats(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+def _read_floats(
+    node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader], computed: bool
+) -> Expr:
     primitive = node.primitive
     reader = rows.get(primitive.name)
     result = None if reader is None else reader(args, node)
     if result is not None:
         return result
-    if rows is ROWS and len(args) == 1 and isinstance(primitive, Elementwise):
+    if not computed and len(args) == 1 and isinstance(primitive, Elementwise):
         return elementwise(primitive, args[0])
     return raw_apply(primitive, args, node.params, node.type.shape)
 
@@ -144,19 +158,21 @@ def _is_float_array(node: Node) -> bool:
     return not node.primitive.multiple_results and node.type.dtype.kind == "f"
 
 
-def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+def _read_mixed(
+    node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader], computed: bool
+) -> Expr:
     """Where types differ, or there are several results."""
     reader = rows.get(node.primitive.name)
     # What is counted keeps its type where the expression is computed.
-    kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH
-    if rows is not ROWS and node.primitive.name in ARITHMETIC:
+    kept = computed and not _is_no_count(node) and node.primitive.name not in TRUTH
+    if computed and node.primitive.name in ARITHMETIC:
         args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
     if reader is not None and not kept and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
             return result
     shape = () if node.primitive.multiple_results else node.type.shape
-    if rows is ROWS:
+    if not computed:
         if isinstance(node.primitive, Elementwise) and len(args) == 1:
             return elementwise(node.primitive, args[0])
     elif any(map(_is_whole, node.inputs)):
@@ -165,24 +181,15 @@ def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) 
     return raw_apply(node.primitive, args, node.params, shape)
 
 
-_TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
-"""Primitives for which a Python integer among floats is a float."""
-
-
-ARITHMETIC = frozenset((
-    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
-))  # fmt: skip
-"""Primitives whose operands may be multiplied and summed in another order."""
-
-
 def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
     """An operand of a float operation as floats: the sum of truth values is a truth value."""
-    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_float(node):
+    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_no_count(node):
         return e
     return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
 
 
-def _is_float(node: Node) -> bool:
+def _is_no_count(node: Node) -> bool:
+    """Whether a node holds floats, or several results, each of which is looked at by itself."""
     return node.primitive.multiple_results or node.type.dtype.kind == "f"
 
 
@@ -278,11 +285,6 @@ def _power(args: tuple[Expr, ...], node: Node) -> Expr | None:
     if exponent.rank:
         return None
     return spread(raw_power(base, exponent), node.type.shape)
-
-
-@reads("expit", "tanh", "sin", "arctan", "sinh", "arcsin", "arcsinh", "arctanh", "erf", "cbrt")
-def _odd(args: tuple[Expr, ...], node: Node) -> Expr:
-    return elementwise(node.primitive, args[0])
 
 
 @reads("x_log_x")
