@@ -102,15 +102,16 @@ def read_all(
     ``rows`` are all there are, or fewer, such as those that hold without a condition.  What is to
     be ``computed`` keeps the types and the functions of its nodes.
     """
+    nodes = list(nodes)
     found: dict[Node, Expr] = dict(known)
-    floats = set(filter(_is_float_array, found))
+    floats = set(filter(_is_float_array, (*found, *nodes)))
+    # Where there are several float types, each product says in which it is computed.
+    one_type = not computed or len({n.type.dtype for n in floats if not n.type.weak}) < 2
     numbers: set[Node] = set()
     for node in nodes:
         if node in known:
             continue
         inputs = node.inputs
-        if _is_float_array(node):
-            floats.add(node)
         if not inputs:
             found[node] = constant(node, name_of)
             if type(node.value) is int:
@@ -120,9 +121,15 @@ def read_all(
             found[node] = found[inputs[0]]
             continue
         args = tuple([found[n] for n in inputs])
-        if node in floats and (
-            floats.issuperset(inputs)
-            or (node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers))
+        if (
+            one_type
+            and node in floats
+            and (
+                floats.issuperset(inputs)
+                or (
+                    node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers)
+                )
+            )
         ):
             found[node] = _read_floats(node, args, rows, computed)
         else:
@@ -182,8 +189,9 @@ def _read_mixed(
 
 
 def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
-    """An operand of a float operation as floats: the sum of truth values is a truth value."""
-    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_no_count(node):
+    """An operand of a float operation as floats of its type: the sum of truth values is a truth
+    value, and x · 1 is no longer x where that has fewer digits."""
+    if number_of(e) is not None or not _is_no_count(node) or operand.type.dtype == node.type.dtype:
         return e
     return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
 
