@@ -215,3 +215,84 @@ def test_random_numpy_programs(seed: int) -> None:
             finite = np.isfinite(expected)
             scale = float(np.abs(expected[finite]).max(initial=0.0))
             np.testing.assert_allclose(got[finite], expected[finite], tolerance, tolerance * scale)
+
+
+@pytest.mark.parametrize("f", [lambda x: 0 * np.log(x), lambda x: 0.0 * np.sqrt(x) + x**2])
+def test_zero_times_what_is_infinite_is_not_zero(f):
+    x = np.array([0.0, 1.0, 2.0])
+    with np.errstate(all="ignore"):
+        for derivative in (ad.jacobian(f), ad.hessian(lambda x: np.sum(f(x)))):
+            fast = ad.compile(derivative)
+            got, expected = np.diagonal(fast(x)), np.diagonal(derivative(x))
+            assert np.isnan(expected[0])
+            np.testing.assert_array_equal(got, expected)
+
+
+SQUARE = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.cumsum(np.einsum("ii,i->i", SQUARE, x)),
+        lambda x: np.concatenate([np.einsum("ii,i->i", SQUARE, x), x * x]),
+        lambda x: np.sort(np.einsum("ii,i->i", SQUARE, x)) * np.sum(x),
+    ],
+)
+def test_a_diagonal_of_a_matrix_is_zero_elsewhere(f: Any) -> None:
+    x = np.array([1.0, 2.0])
+    fast = ad.compile(ad.jacobian(f))
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x), ad.jacobian(f)(x), rtol=1e-14)
+
+
+def test_a_mask_by_the_identity_in_a_hessian() -> None:
+    s, shifted = np.array([1.0, 2.0]), SQUARE + 10
+
+    def f(A: Any) -> Any:
+        return (s * np.diag(A))[0] * np.sum(A * np.eye(2) * shifted)
+
+    np.testing.assert_allclose(ad.compile(ad.hessian(f))(SQUARE), ad.hessian(f)(SQUARE), rtol=1e-14)
+
+
+NARROW = (np.linspace(-1, 1, 6) * 100).astype(np.float32)
+ZEROS, ONES, UNIT = np.zeros(6), np.ones(6), np.eye(6)
+
+
+@pytest.mark.parametrize(
+    "widened",
+    [
+        lambda x: x + ZEROS,
+        lambda x: x * ONES,
+        lambda x: UNIT @ x,
+        lambda x: x * np.float64(1.0),
+        lambda x: x - np.float64(0.0),
+    ],
+)
+def test_what_only_widens_a_type_is_kept(widened: Any) -> None:
+    """exp(100) is no float32: that x + 0 is x must not narrow what follows."""
+    w = np.linspace(1, 2, 6)
+
+    def f(x: Any, w: Any) -> Any:
+        return w * w * np.log1p(np.exp(widened(x)))
+
+    derivative = ad.jacobian(f, argnums=1)
+    got = ad.compile(derivative)(NARROW, w)
+    expected = derivative(NARROW, w)
+    assert got.dtype == expected.dtype
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("constant", "point", "dtype"),
+    [(1e30, 1e-25, np.float32), (1e-30, 1e18, np.float32),
+     (1e200, 1e-150, np.float64), (1e-200, 1e150, np.float64)],
+)  # fmt: skip
+def test_constants_that_overflow_together_meet_the_array_first(
+    constant: float, point: float, dtype: Any
+) -> None:
+    x = np.full(2, point, dtype)
+    derivative = ad.jacobian(lambda x: np.sum(constant * (constant * (x * x) * x)))
+    expected = derivative(x)
+    assert np.all(np.isfinite(expected)) and np.all(expected != 0)
+    np.testing.assert_allclose(ad.compile(derivative)(x), expected, rtol=1e-5)

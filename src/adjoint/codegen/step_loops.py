@@ -71,6 +71,8 @@ def is_flat(group: Group, views: dict[Op, View]) -> bool:
             terms, result = terms_of(op)
             if any(t not in (result, "") for t in terms) or set(result) - set("".join(terms)):
                 return False
+            if len(set(result)) < len(result):  # zero off the diagonal, whatever the operands are
+                return False
         elif op.kind in ("reshape", "getitem"):
             return False
         stack.extend(op.inputs)

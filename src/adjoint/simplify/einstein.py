@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from adjoint.simplify import exact
 from adjoint.simplify.axes import axes_of, used_in
 from adjoint.simplify.canonical import Sizes, canonical, in_order, is_symmetric
@@ -427,7 +429,8 @@ def elementwise(primitive: Any, arg: Expr) -> Expr:
     core, kept = without_broadcast(arg)
     value = number_of(core)
     if value is not None and not core.shape:
-        result = exact.exact(primitive.evaluate(float(value.real)))
+        with np.errstate(all="ignore"):  # log 0 stays what it is
+            result = exact.exact(primitive.evaluate(float(value.real)))
         if isinstance(result, int):
             return number(result, arg.shape)
     found = raw_apply(primitive, (core,), {}, core.shape)

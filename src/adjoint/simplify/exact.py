@@ -76,7 +76,19 @@ def multiply(a: Coefficient, b: Coefficient) -> Coefficient:
         return a
     if is_exact(a) and is_exact(b):
         return whole_or_fraction(a * b)
-    return exact(_plain(a) * _plain(b))
+    result = exact(_plain(a) * _plain(b))
+    if result == 0 or (isinstance(result, float) and not math.isfinite(result)):
+        return _beyond_floats(a, b, result)
+    return result
+
+
+def _beyond_floats(a: Coefficient, b: Coefficient, result: Coefficient) -> Coefficient:
+    """A product that underflows or overflows as a float, kept as a rational number."""
+    if isinstance(a, complex) or isinstance(b, complex):
+        return result
+    if a == 0 or b == 0 or not (math.isfinite(a) and math.isfinite(b)):
+        return result
+    return whole_or_fraction(Fraction(a) * Fraction(b))
 
 
 def add(a: Coefficient, b: Coefficient) -> Coefficient:

@@ -20,7 +20,7 @@ from adjoint.simplify.cleanup import factored
 from adjoint.simplify.constants import is_array, is_known, origin
 from adjoint.simplify.cost import Cost, cost_of_nodes, cost_of_parts
 from adjoint.simplify.emission import OnNodes
-from adjoint.simplify.expression import Expr, Sum, below, is_number, symbol
+from adjoint.simplify.expression import Expr, Sum, Term, below, is_number, symbol
 from adjoint.simplify.reading import ROWS, read_all
 from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import with_children
@@ -79,9 +79,12 @@ def simplify_graph(graph: Graph) -> Simplified:
     for n in outside:
         if n.inputs or not is_known(n):
             symbols[n] = symbol("c", n.type.shape, origin(n))
-    found = read_all((*graph.captured, *graph.nodes), symbols, rows=FOR_ALL_NUMBERS)
+    order = (*graph.captured, *graph.nodes)
+    found = read_all(order, symbols, rows=FOR_ALL_NUMBERS, computed=True)
     results, parts, after = cheapest([found[n] for n in graph.outputs])
     if after.flops > before.flops or (after.flops == before.flops and after.bytes >= before.bytes):
+        return Simplified(graph, before, before)
+    if not all(map(_is_moderate, parts)):
         return Simplified(graph, before, before)
     values: dict[Expr, Any] = {e: n for n, e in symbols.items()}
     nodes = evaluate(results, values, _again(found), OnNodes(), parts)
@@ -150,6 +153,18 @@ def cheapest(results: list[Expr]) -> tuple[list[Expr], list[Expr], Cost]:
     parts = below(other)
     found = other, parts, cost_of_parts(parts)
     return min(plain, found, key=lambda r: (r[2].flops, r[2].bytes))
+
+
+def _is_moderate(e: Expr) -> bool:
+    """Whether a coefficient is far from where numbers of single precision end: constants that meet
+    before the array does may overflow where it would have kept them small."""
+    if type(e) is not Term or e.coefficient == 1 or not e.factors:
+        return True
+    size: Any = abs(e.coefficient)
+    return bool(_LEAST < size < _MOST)
+
+
+_LEAST, _MOST = 1e-15, 1e15
 
 
 def _is_plain(node: Node) -> bool:

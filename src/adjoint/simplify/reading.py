@@ -58,6 +58,15 @@ ROWS: dict[str, Reader] = {}
 """Per primitive; a reader that returns None leaves the primitive as it is."""
 
 
+_TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
+"""Primitives for which a Python integer among floats is a float."""
+
+ARITHMETIC = frozenset((
+    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
+))  # fmt: skip
+"""Primitives whose operands may be multiplied and summed in another order."""
+
+
 def reads(*names: str) -> Callable[[Reader], Reader]:
     """Decorator: this function gives the normal form of these primitives."""
 
@@ -73,12 +82,10 @@ def read(
     outputs: Sequence[Node],
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
-    rows: Mapping[str, Reader] = ROWS,
 ) -> list[Expr]:
-    """The outputs as expressions; ``known`` gives those of the inputs, ``name_of`` the names of
-    arrays from outside.  ``rows`` are all there are, or fewer, such as those that hold without a
-    condition."""
-    found = read_all(_ordered(outputs, known), known, name_of, rows)
+    """The outputs as expressions to be read; ``known`` gives those of the inputs, ``name_of`` the
+    names of arrays from outside."""
+    found = read_all(_ordered(outputs, known), known, name_of)
     return [found[n] for n in outputs]
 
 
@@ -87,18 +94,24 @@ def read_all(
     known: Mapping[Node, Expr],
     name_of: Namer = lambda node, needed: None,
     rows: Mapping[str, Reader] = ROWS,
+    computed: bool = False,
 ) -> dict[Node, Expr]:
     """As `read`, for nodes each of which stands behind its inputs; those that are known and these,
-    as expressions."""
+    as expressions.
+
+    ``rows`` are all there are, or fewer, such as those that hold without a condition.  What is to
+    be ``computed`` keeps the types and the functions of its nodes.
+    """
+    nodes = list(nodes)
     found: dict[Node, Expr] = dict(known)
-    floats = set(filter(_is_float_array, found))
+    floats = set(filter(_is_float_array, (*found, *nodes)))
+    # Where there are several float types, each product says in which it is computed.
+    one_type = not computed or len({n.type.dtype for n in floats if not n.type.weak}) < 2
     numbers: set[Node] = set()
     for node in nodes:
         if node in known:
             continue
         inputs = node.inputs
-        if _is_float_array(node):
-            floats.add(node)
         if not inputs:
             found[node] = constant(node, name_of)
             if type(node.value) is int:
@@ -108,13 +121,19 @@ def read_all(
             found[node] = found[inputs[0]]
             continue
         args = tuple([found[n] for n in inputs])
-        if node in floats and (
-            floats.issuperset(inputs)
-            or (node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers))
+        if (
+            one_type
+            and node in floats
+            and (
+                floats.issuperset(inputs)
+                or (
+                    node.primitive.name in _TAKES_NUMBERS and floats.issuperset({*inputs} - numbers)
+                )
+            )
         ):
-            found[node] = _read_floats(node, args, rows)
+            found[node] = _read_floats(node, args, rows, computed)
         else:
-            found[node] = _read_mixed(node, args, rows)
+            found[node] = _read_mixed(node, args, rows, computed)
     return found
 
 
@@ -129,13 +148,15 @@ def _ordered(outputs: Sequence[Node], known: Mapping[Node, Expr]) -> list[Node]:
     return sorted(seen, key=attrgetter("serial"))
 
 
-def _read_floats(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+def _read_floats(
+    node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader], computed: bool
+) -> Expr:
     primitive = node.primitive
     reader = rows.get(primitive.name)
     result = None if reader is None else reader(args, node)
     if result is not None:
         return result
-    if rows is ROWS and len(args) == 1 and isinstance(primitive, Elementwise):
+    if not computed and len(args) == 1 and isinstance(primitive, Elementwise):
         return elementwise(primitive, args[0])
     return raw_apply(primitive, args, node.params, node.type.shape)
 
@@ -144,19 +165,21 @@ def _is_float_array(node: Node) -> bool:
     return not node.primitive.multiple_results and node.type.dtype.kind == "f"
 
 
-def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) -> Expr:
+def _read_mixed(
+    node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader], computed: bool
+) -> Expr:
     """Where types differ, or there are several results."""
     reader = rows.get(node.primitive.name)
     # What is counted keeps its type where the expression is computed.
-    kept = rows is not ROWS and not _is_float(node) and node.primitive.name not in TRUTH
-    if rows is not ROWS and node.primitive.name in ARITHMETIC:
+    kept = computed and not _is_no_count(node) and node.primitive.name not in TRUTH
+    if computed and node.primitive.name in ARITHMETIC:
         args = tuple(_as_float(e, n, node) for e, n in zip(args, node.inputs, strict=True))
     if reader is not None and not kept and (node.primitive is PROJECTION or _is_real(node)):
         result = reader(args, node)
         if result is not None:
             return result
     shape = () if node.primitive.multiple_results else node.type.shape
-    if rows is ROWS:
+    if not computed:
         if isinstance(node.primitive, Elementwise) and len(args) == 1:
             return elementwise(node.primitive, args[0])
     elif any(map(_is_whole, node.inputs)):
@@ -165,24 +188,16 @@ def _read_mixed(node: Node, args: tuple[Expr, ...], rows: Mapping[str, Reader]) 
     return raw_apply(node.primitive, args, node.params, shape)
 
 
-_TAKES_NUMBERS = frozenset(("add", "subtract", "multiply"))
-"""Primitives for which a Python integer among floats is a float."""
-
-
-ARITHMETIC = frozenset((
-    "einsum", "add", "subtract", "negative", "multiply", "square", "divide",
-))  # fmt: skip
-"""Primitives whose operands may be multiplied and summed in another order."""
-
-
 def _as_float(e: Expr, operand: Node, node: Node) -> Expr:
-    """An operand of a float operation as floats: the sum of truth values is a truth value."""
-    if operand.type.dtype.kind == "f" or number_of(e) is not None or not _is_float(node):
+    """An operand of a float operation as floats of its type: the sum of truth values is a truth
+    value, and x · 1 is no longer x where that has fewer digits."""
+    if number_of(e) is not None or not _is_no_count(node) or operand.type.dtype == node.type.dtype:
         return e
     return raw_apply(PRIMITIVES["convert"], (e,), {"dtype": node.type.dtype}, e.shape)
 
 
-def _is_float(node: Node) -> bool:
+def _is_no_count(node: Node) -> bool:
+    """Whether a node holds floats, or several results, each of which is looked at by itself."""
     return node.primitive.multiple_results or node.type.dtype.kind == "f"
 
 
@@ -278,11 +293,6 @@ def _power(args: tuple[Expr, ...], node: Node) -> Expr | None:
     if exponent.rank:
         return None
     return spread(raw_power(base, exponent), node.type.shape)
-
-
-@reads("expit", "tanh", "sin", "arctan", "sinh", "arcsin", "arcsinh", "arctanh", "erf", "cbrt")
-def _odd(args: tuple[Expr, ...], node: Node) -> Expr:
-    return elementwise(node.primitive, args[0])
 
 
 @reads("x_log_x")

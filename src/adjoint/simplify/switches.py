@@ -30,6 +30,7 @@ from adjoint.simplify.expression import (
 )
 from adjoint.simplify.finiteness import TRUTH, stays_finite
 from adjoint.simplify.indices import core_in, spread_over
+from adjoint.simplify.reading import ROWS as PRODUCTS
 from adjoint.simplify.reading import Reader
 
 
@@ -75,8 +76,17 @@ def truth(args: tuple[Expr, ...], node: Node) -> Expr | None:
     return spread_over(made, axes, shape)
 
 
+def scaled(args: tuple[Expr, ...], node: Node) -> Expr | None:
+    """A product, unless zero is multiplied with what may be infinite."""
+    for zero, e in (args, args[::-1]):
+        if number_of(zero) == 0 and not stays_finite(e):
+            return None
+    return PRODUCTS["multiply"](args, node)
+
+
 ROWS: dict[str, Reader] = {
     "where": choice,
+    "multiply": scaled,
     "divide": quotient,
     **dict.fromkeys(TRUTH, truth),
 }
