@@ -55,6 +55,7 @@ TEXTS: list[tuple[Callable[..., Any], dict[str, str], str]] = [
      "(P ∘ (WVᵀ − (W ∘ PV)𝟏𝟏ᵀ))K\nwhere P = softmax(QKᵀ)"),
     (ad.grad(loss), DATA, "−(y ∘ σ(−y ∘ Xw))ᵀX"),
     (ad.grad(stable_loss), DATA, "−(y ∘ σ(−y ∘ Xw))ᵀX"),
+    (ad.grad(lambda x: np.sum(np.logaddexp2(0, x))), {"x": "n"}, "σ(log(2) x)ᵀ"),
     (ad.hessian(loss), DATA, "Xᵀdiag(v)X\nwhere v = σ(y ∘ Xw) ∘ σ(−y ∘ Xw) ∘ y²"),
     (ad.hessian(logistic), {"z": ""}, "σ(z) σ(−z)(1 − 2σ(z))"),
     (ad.hessian(lambda x, y: np.sum(np.logaddexp(x, y))), {"x": "n", "y": "n"},

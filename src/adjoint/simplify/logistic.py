@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from adjoint.graph.registry import PRIMITIVES
@@ -233,13 +234,17 @@ def no_mask(e: Expr) -> Expr:
         return e
     asked = {q.name: q.args[0] for q in condition.args if isinstance(q, Apply) and len(q.args) == 1}
     v = asked.get("isinf")
-    if v is None or asked.get("signbit") is not v or not _is_log_sum(v):
+    if v is None or asked.get("signbit") is not v:
         return e
-    return spread(e.args[2], e.shape)
+    log_sum = split(v)[1]
+    guarded = isinstance(log_sum, Apply) and log_sum.name in LOG_SUMS
+    return spread(e.args[2], e.shape) if guarded else e
 
 
-def _is_log_sum(e: Expr) -> bool:
-    return isinstance(e, Apply) and e.name in ("logaddexp", "logaddexp2", "softplus")
+LOG_SUMS: dict[str, Coefficient] = {
+    "logaddexp": ONE, "softplus": ONE, "logaddexp2": math.log(2),
+}  # fmt: skip
+"""Logarithms of sums of two exponentials, and the natural logarithms of their bases."""
 
 
 def share(e: Expr) -> Expr:
@@ -249,14 +254,16 @@ def share(e: Expr) -> Expr:
     inner = e.args[0]
     for t in inner.terms:
         c, v = split(t)
-        if c != -1 or not (isinstance(v, Apply) and v.name in ("logaddexp", "softplus")):
+        if not isinstance(v, Apply) or v.name not in LOG_SUMS or c != -LOG_SUMS[v.name]:
             continue
+        base = LOG_SUMS[v.name]
         zero = number(ZERO, v.shape)
         x, y = (spread(a, v.shape) for a in (v.args if len(v.args) == 2 else (zero, v.args[0])))
-        above = add([inner, v])
+        above = add([inner, scale(base, v)])
         for a, b in ((x, y), (y, x)):
-            if above is a:
-                return elementwise(PRIMITIVES["expit"], add([a, scale(MINUS, b)]))
+            if above is scale(base, a):
+                difference = scale(base, add([a, scale(MINUS, b)]))
+                return elementwise(PRIMITIVES["expit"], difference)
     return e
 
 
