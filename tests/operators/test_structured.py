@@ -246,7 +246,7 @@ def test_a_gram_form_is_multiplied_through_its_factors():
     n, d = 400, 5
     X, w, y = rng.normal(size=(n, d)), rng.normal(size=d), rng.normal(size=n)
     A = operator(H(logistic), {"w": "d", "X": "n d", "y": "n"}, w=w, X=X)
-    assert str(A) == "Xᵀdiag(v)X\nwhere v = σ(Xw) ∘ (1 − σ(Xw))"
+    assert str(A) == "Xᵀdiag(v)X\nwhere v = σ(Xw) ∘ σ(−Xw)"
     p = 1 / (1 + np.exp(-X @ w))
     M = X.T @ ((p * (1 - p))[:, None] * X)
     np.testing.assert_allclose(A @ w, M @ w, rtol=1e-12)

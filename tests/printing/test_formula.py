@@ -56,7 +56,7 @@ SCALARS = [
     (worked, {}, "√c + cos(c)\nwhere c = x² + exp(x²)"),
     (ad.grad(worked), {}, "2x(½ / √c − sin(c))(exp(x²) + 1)\nwhere c = x² + exp(x²)"),
     (ad.grad(lambda x: np.exp(-(x**2) / 2)), {}, "−x exp(−½x²)"),
-    (ad.grad(lambda x: 1 / (1 + np.exp(-x))), {}, "σ(x)(1 − σ(x))"),
+    (ad.grad(lambda x: 1 / (1 + np.exp(-x))), {}, "σ(x) σ(−x)"),
     (ad.grad(lambda t: np.sin(t) ** 2 + np.cos(t) ** 2), {}, "0"),
     (ad.grad(lambda x: x * np.log(x)), {}, "log(x) + 1"),
     (ad.grad(lambda x: x / (1 + x**2)), {}, "1 / (x² + 1) − 2x² / (x² + 1)²"),
@@ -106,7 +106,7 @@ VECTORS = [
     (logistic, {"w": "d", "X": "n d", "y": "n"}, "sum(softplus(Xw)) − yᵀXw"),
     (ad.grad(logistic), {"w": "d", "X": "n d", "y": "n"}, "(σ(Xw) − y)ᵀX"),
     (ad.hessian(logistic), {"w": "d", "X": "n d", "y": "n"},
-     "Xᵀdiag(v)X\nwhere v = σ(Xw) ∘ (1 − σ(Xw))"),
+     "Xᵀdiag(v)X\nwhere v = σ(Xw) ∘ σ(−Xw)"),
 ]  # fmt: skip
 
 MATRICES = [

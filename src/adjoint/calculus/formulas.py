@@ -29,7 +29,7 @@ from adjoint.simplify.cost import cost_of_graph
 from adjoint.simplify.expression import Expr
 from adjoint.simplify.reading import read
 from adjoint.simplify.regular import rule_of
-from adjoint.simplify.simplification import simplify
+from adjoint.simplify.simplification import simplify, without_decrees
 from adjoint.transforms.rerolling import loops_left
 
 MOST_OPERATIONS = 400
@@ -110,6 +110,8 @@ def _capture(
         before = cost_of_graph(outputs.nodes)
     used = [*(a.name for a in arguments if a.symbols), *arrays.used]
     kind = _kind_of(f)
+    if kind:
+        results = without_decrees(results)
     row = layout == "numerator" and kind in _ROWS and _by_vector(f, kind, arguments)
     return Formula(
         _function_name(f),

@@ -2,40 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.einstein import add, elementwise, power, product, times
-from adjoint.simplify.exact import ONE
+from adjoint.simplify.einstein import (
+    add,
+    elementwise,
+    power,
+    product,
+    scale,
+    times,
+    without_broadcast,
+)
+from adjoint.simplify.exact import MINUS, ONE, divide, is_exact
 from adjoint.simplify.expression import (
     Apply,
     Expr,
     Power,
     Sum,
+    Symbol,
     Term,
+    as_term,
     number,
     number_of,
     raw_apply,
+    split,
+    symbol,
+    walk,
 )
 from adjoint.simplify.functions import LOGSUMEXP, SOFTMAX
+from adjoint.simplify.rewrite import with_children
 
 
-def shift_exponential(e: Expr) -> Expr:
-    """exp(x − max x) = exp(x) exp(−max x): the factor cancels in what is normalised."""
-    if not (isinstance(e, Apply) and e.name == "exp" and isinstance(e.args[0], Sum)):
+def normalised(roots: Sequence[Expr]) -> tuple[list[Expr], dict[Expr, Expr]]:
+    """The roots with p Z for exp(u) where something is divided by Z = Σ exp(u), p = softmax(u), so
+    that Z cancels as any factor does; and what each Z, a symbol, stands for.
+
+    exp(u) is not taken apart for that: exp(x) overflows where exp(x − max x) does not.
+    """
+    found = (e.base for e in walk(roots) if isinstance(e, Power) and _is_negative(e.exponent))
+    axes = {e: axis for e in found if (axis := _exponential_sum(e)) is not None}
+    whole = {e: symbol("Z", e.shape, e) for e in axes}
+    exponents = {e: as_term(e).factors[0][0].children()[0] for e in axes}
+    done: dict[Expr, Expr] = {}
+    for e in walk([*exponents.values(), *roots]) if axes else ():
+        new = whole.get(e) or with_children(e, [done[c] for c in e.children()])
+        if isinstance(e, Apply) and e.name == "exp":
+            for total, u in exponents.items():
+                k = _multiplicity(u, e.args[0]) if u.shape == e.shape else 0
+                if k:
+                    inner, axis = done.get(u, u), axes[total]
+                    soft = raw_apply(SOFTMAX, (inner,), {"axis": axis}, e.shape)
+                    rest = elementwise(e.primitive, add([e.args[0], scale(-k, u)]))
+                    new = times(_with_sum(soft, whole[total], axis, k), rest)
+                    break
+        done[e] = new
+    return [done.get(e, e) for e in roots], {z: e for e, z in whole.items()}
+
+
+def _with_sum(soft: Expr, total: Expr, axis: int, k: int) -> Expr:
+    """pᵏ Zᵏ."""
+    labels = tuple(range(soft.rank))
+    kept = labels[:axis] + labels[axis + 1 :]
+    factors = [(power(soft, number(k)), labels), (power(total, number(k)), kept)]
+    return product(ONE, factors, labels, dict(enumerate(soft.shape)))
+
+
+def take_out_sums(e: Expr) -> Expr:
+    """a / Z + b / Z = (a + b) / Z, for the sums Z that `normalised` made symbols of."""
+    if not isinstance(e, Sum):
         return e
-    shifts = [t for t in e.args[0].terms if _is_shift(t)]
-    rest = [t for t in e.args[0].terms if t not in shifts]
+    views = [as_term(t) for t in e.terms]
+    if any(len(set(view.out)) < len(view.out) for view in views):
+        return e
+    common: set[tuple[Expr, tuple[int, ...]]] | None = None
+    for view in views:
+        own = {
+            (f, tuple(map(view.out.index, labels)))
+            for f, labels in view.factors
+            if _is_whole(f) and set(labels) <= set(view.out)
+        }
+        common = own if common is None else common & own
+    if not common:
+        return e
+    (f, axes), *_ = common
+    out = tuple(range(e.rank))
+    rests = []
+    for view in views:
+        left = [(g, ls) for g, ls in view.factors if (g, tuple(ls)) != (f, _at(view.out, axes))]
+        rests.append(product(view.coefficient, left, view.out, view.sizes))
+    return product(ONE, [(f, axes), (add(rests), out)], out, dict(enumerate(e.shape)))
+
+
+def _at(labels: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(labels[k] for k in axes)
+
+
+def _is_whole(f: Expr) -> bool:
+    """A power of a symbol that stands for a sum."""
+    base = f.base if isinstance(f, Power) else f
+    return isinstance(base, Symbol) and isinstance(base.origin, Expr)
+
+
+def _is_negative(exponent: Expr) -> bool:
+    n = number_of(exponent)
+    return isinstance(n, int) and n < 0
+
+
+def _multiplicity(u: Expr, v: Expr) -> int:
+    """How often u is part of v: the k of k u + w; 0 if it is not."""
+    c, own = split(v)
+    if own is u:
+        return c if isinstance(c, int) and c > 0 else 0
+    terms = {rest: c for c, rest in map(split, v.terms if isinstance(v, Sum) else (v,))}
+    counts = set()
+    for c, rest in map(split, u.terms if isinstance(u, Sum) else (u,)):
+        counts.add(divide(terms[rest], c) if rest in terms and is_exact(c) else 0)
+    k = counts.pop()
+    return k if not counts and isinstance(k, int) and k > 0 else 0
+
+
+def drop_shift(e: Expr) -> Expr:
+    """softmax(x + c) = softmax(x), and log Σ exp(x + c) = c + log Σ exp(x), for a c that is the
+    same along the axis."""
+    if not (isinstance(e, Apply) and e.name in ("softmax", "logsumexp")):
+        return e
+    (inner,), axis = e.args, e.params["axis"]
+    if not isinstance(inner, Sum) or not isinstance(axis, int):
+        return e
+    shifts = [t for t in inner.terms if axis not in without_broadcast(t)[1]]
+    rest = [t for t in inner.terms if t not in shifts]
     if not shifts or not rest:
         return e
-    return times(elementwise(e.primitive, add(rest)), elementwise(e.primitive, add(shifts)))
-
-
-def _is_shift(e: Expr) -> bool:
-    """A maximum, or what has no derivative by decree, broadcast along an axis."""
-    if not isinstance(e, Term) or len(e.factors) != 1:
-        return False
-    f, labels = e.factors[0]
-    names = ("max", "stop_gradient")
-    return isinstance(f, Apply) and f.name in names and len(set(labels) & set(e.out)) < len(e.out)
+    found = raw_apply(e.primitive, (add(rest),), e.params, e.shape)
+    if e.name == "softmax":
+        return found
+    core, kept = without_broadcast(add(shifts))
+    places = tuple(k - (k > axis) for k in kept)
+    return add(
+        [found, product(ONE, [(core, places)], tuple(range(e.rank)), dict(enumerate(e.shape)))]
+    )
 
 
 def one_logsumexp(e: Expr) -> Expr:
@@ -75,6 +181,28 @@ def log_of_exponential(e: Expr) -> Expr:
             outside = product(ONE, [(f.args[0], labels)], inner.out, sizes)
             left = product(inner.coefficient, rest, inner.out, inner.sizes)
             return add([outside, elementwise(e.primitive, left)])
+    return e
+
+
+def log_of_softmax(e: Expr) -> Expr:
+    """log(softmax(x) f) = x − log Σ exp(x) + log f."""
+    if not (isinstance(e, Apply) and e.name == "log"):
+        return e
+    inner = as_term(e.args[0])
+    for k, (f, labels) in enumerate(inner.factors):
+        if isinstance(f, Apply) and f.name == "softmax" and set(labels) <= set(inner.out):
+            (x,), axis = f.args, f.params["axis"]
+            sizes = {i: n for i, n in inner.sizes.items() if i in inner.out}
+            kept = labels[:axis] + labels[axis + 1 :]
+            shape = x.shape[:axis] + x.shape[axis + 1 :]
+            total = raw_apply(LOGSUMEXP, (x,), {"axis": axis}, shape)
+            rest = [pair for j, pair in enumerate(inner.factors) if j != k]
+            left = product(inner.coefficient, rest, inner.out, inner.sizes)
+            return add([
+                product(ONE, [(x, labels)], inner.out, sizes),
+                product(MINUS, [(total, kept)], inner.out, sizes),
+                elementwise(e.primitive, left),
+            ])  # fmt: skip
     return e
 
 
@@ -142,6 +270,6 @@ def sum_softmax(e: Expr) -> Expr:
 
 
 __all__ = [
-    "log_of_exponential", "name_logsumexp", "name_product", "name_softmax", "one_logsumexp",
-    "shift_exponential", "sum_softmax",
+    "drop_shift", "log_of_exponential", "log_of_softmax", "name_logsumexp", "name_product",
+    "name_softmax", "normalised", "one_logsumexp", "sum_softmax", "take_out_sums",
 ]  # fmt: skip

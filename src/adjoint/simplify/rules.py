@@ -47,13 +47,15 @@ from adjoint.simplify.einstein import add, power, product, scale
 from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, divide
 from adjoint.simplify.exact import multiply as times_number
 from adjoint.simplify.exponentials import (
+    drop_shift,
     log_of_exponential,
+    log_of_softmax,
     name_logsumexp,
     name_product,
     name_softmax,
     one_logsumexp,
-    shift_exponential,
     sum_softmax,
+    take_out_sums,
 )
 from adjoint.simplify.expression import (
     Apply,
@@ -68,7 +70,13 @@ from adjoint.simplify.expression import (
     symbol,
 )
 from adjoint.simplify.indices import spread
-from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
+from adjoint.simplify.logistic import (
+    exponential_times_logistic,
+    factor_logistic,
+    name_logistic,
+    no_mask,
+    share,
+)
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
@@ -114,6 +122,10 @@ LAWS: tuple[Law, ...] = (
     Law("cosh(−x) = cosh x", lambda x: np.cosh(-x), lambda x: np.cosh(x), ALWAYS),
     Law("arctan(−x) = −arctan x", lambda x: np.arctan(-x), lambda x: -np.arctan(x), ALWAYS),
     Law("σ(−x) = 1 − σ(x)", lambda x: _sigmoid(-x), lambda x: 1 - _sigmoid(x), FINITE),
+    Law("σ(x) − σ²(x) = σ(x) σ(−x)", lambda x: _sigmoid(x) - _sigmoid(x) ** 2,
+        lambda x: _sigmoid(x) * _sigmoid(-x), FINITE, built_in=True),
+    Law("exp(x − log(eˣ + eʸ)) = σ(x − y)", lambda x, y: np.exp(x - np.logaddexp(x, y)),
+        lambda x, y: _sigmoid(x - y), FINITE, built_in=True),
     # -- sums of squares
     Law("sin²x + cos²x = 1", lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, lambda x: 1.0, FINITE),
     Law("cosh²x − sinh²x = 1", lambda x: np.cosh(x) ** 2 - np.sinh(x) ** 2, lambda x: 1.0,
@@ -359,11 +371,13 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     unit_axes,
     one_logsumexp,
     name_product,
-    shift_exponential,
+    drop_shift,
     log_of_exponential,
+    log_of_softmax,
     name_logsumexp,
     name_softmax,
     sum_softmax,
+    take_out_sums,
     sum_of_deviations,
     write_out,
     stack_in_front,
@@ -374,6 +388,9 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     root_over_its_square,
     name_logistic,
     exponential_times_logistic,
+    no_mask,
+    share,
+    factor_logistic,
     select,
     scatter,
     positive_condition,

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.expression import Expr, Power, Sum, Term, as_term, number_of, walk
-from adjoint.simplify.rewrite import rewrite
+from adjoint.simplify.exponentials import normalised
+from adjoint.simplify.expression import Apply, Expr, Power, Sum, Term, as_term, number_of, walk
+from adjoint.simplify.logistic import mirrored
+from adjoint.simplify.rewrite import replaced, rewrite
 from adjoint.simplify.rules import simplify_step
+from adjoint.simplify.sharing import shared_sums
 
 MOST_SPREAD = 6
 """Sums of tensors in a product are multiplied out up to so many terms."""
@@ -29,6 +32,45 @@ def simplify(roots: Sequence[Expr]) -> list[Expr]:
     Products of sums are kept as products, unless multiplying them out makes terms cancel so that
     less is left to write.
     """
+    # Last of all, as 1 − σ meets σ in the laws and σ(−x) does not.
+    return shared_sums(rewrite(_with_quotients(roots), mirrored, 1))
+
+
+def without_decrees(roots: Sequence[Expr]) -> list[Expr]:
+    """The roots, what has no derivative by decree as the value that it is: in the formula of a
+    derivative, all derivatives have been taken."""
+
+    def value(e: Expr) -> Expr:
+        return e.args[0] if isinstance(e, Apply) and e.name == "stop_gradient" else e
+
+    return rewrite(roots, value, 1)
+
+
+def _with_quotients(roots: Sequence[Expr]) -> list[Expr]:
+    """The roots, quotients by sums of exponentials named first."""
+    lifted, stands_for = normalised(roots)
+    found = _simplified(lifted)
+    if not stands_for:
+        return found
+    known = stands_for.keys()
+    back = _simplified([replaced(e, stands_for) for e in found])
+    if not any(known & set(walk([e])) for e in found):
+        return back
+    # What is divided by is left somewhere: there the sums stay as they were written.
+    plain = _simplified(roots)
+    return [
+        p if known & set(_outside_log(e)) else b for e, b, p in zip(found, back, plain, strict=True)
+    ]
+
+
+def _outside_log(root: Expr) -> list[Expr]:
+    """What is below an expression, but for what is only below a logarithm."""
+    logs = [e for e in walk([root]) if isinstance(e, Apply) and e.name == "log"]
+    return walk([root], logs)
+
+
+def _simplified(roots: Sequence[Expr]) -> list[Expr]:
+    """The roots, by the laws one by one."""
     memory: dict[Expr, Expr] = {}
 
     def step(e: Expr) -> Expr:
@@ -137,4 +179,4 @@ def _distributed(e: Expr) -> list[Expr] | None:
     return None
 
 
-__all__ = ["expanded", "factored", "simplify", "size"]
+__all__ = ["expanded", "factored", "simplify", "size", "without_decrees"]
