@@ -226,7 +226,8 @@ def mirrored(e: Expr) -> Expr:
 
 
 def no_mask(e: Expr) -> Expr:
-    """where(v = −∞, a, b) = b for v = log(eˣ + eʸ): derivatives guard rows that are all −∞."""
+    """where(v = −∞, a, b) = b for v = log(eˣ + eʸ) or max(x, y), which are finite where x or y is:
+    derivatives guard rows that are all −∞."""
     if not (isinstance(e, Apply) and e.name == "where"):
         return e
     condition = e.args[0]
@@ -236,8 +237,8 @@ def no_mask(e: Expr) -> Expr:
     v = asked.get("isinf")
     if v is None or asked.get("signbit") is not v:
         return e
-    log_sum = split(v)[1]
-    guarded = isinstance(log_sum, Apply) and log_sum.name in LOG_SUMS
+    row = split(v)[1]
+    guarded = isinstance(row, Apply) and (row.name in LOG_SUMS or row.name == "maximum")
     return spread(e.args[2], e.shape) if guarded else e
 
 
