@@ -21,9 +21,9 @@ Item = int | tuple[int, int, int]
 def draw(f: Callable[..., Any], *, values: bool = False) -> Callable[..., ComputationGraph]:
     """The computation graph of f at a point; see `adjoint.graph`."""
 
-    def drawn(*args: Any) -> ComputationGraph:
+    def drawn(*args: Any, **named: Any) -> ComputationGraph:
         return ComputationGraph(
-            Listing(f, args, derivatives=values, called="graph(f)"), values=values
+            Listing(f, args, named, derivatives=values, called="graph(f)"), values=values
         )
 
     return drawn
