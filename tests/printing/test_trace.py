@@ -76,18 +76,6 @@ def test_the_graph_is_saved_in_every_format(tmp_path: Path, ending):
         assert data.startswith(b"\x89PNG")
 
 
-def test_boxes_and_bends_do_not_overlap():
-    drawing = ad.graph(worked)(1.1)
-    where, (width, height) = drawing.positions()
-    half = drawing.box_width() / 2
-    for i in range(len(drawing.steps)):
-        x, y = where[i]
-        assert half <= x <= width - half and 0 < y < height
-        for j in where:
-            if j != i and where[j][1] == y:
-                assert abs(where[j][0] - x) >= half
-
-
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path):
     with pytest.raises(UnknownNameError, match=r"\.svg, \.png, \.dot or \.mmd"):
         ad.graph(worked)(1.1).save(tmp_path / "f.gif")

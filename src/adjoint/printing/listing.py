@@ -86,7 +86,7 @@ class Listing:
             ]
             self._known = arrays_in_reach(f)
             self._arrays: dict[Any, str] = {}
-            self.constants: dict[str, Any] = {}
+            self.constants: list[Step] = []
             self._name_steps(dict(zip(variables, labels, strict=True)), outputs.nodes, scope)
             if derivatives:
                 self._differentiate(variables, outputs.nodes, scope, tangents)
@@ -135,7 +135,7 @@ class Listing:
             found = next(name for name in wanted if name and name not in self._taken)
             self._taken.add(found)
             self._arrays[same] = found
-            self.constants[found] = node.value
+            self.constants.append(Step(found, "constant", (), node.value, node, {}))
         return self._arrays[same]
 
     def _differentiate(

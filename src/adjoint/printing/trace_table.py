@@ -63,8 +63,7 @@ class TraceTable(Table):
     @property
     def remark(self) -> str:
         """What the arrays from outside are."""
-        named = self.listing.constants.items()
-        return "\n".join(f"{name} is {show(value)}" for name, value in named)
+        return "\n".join(f"{s.name} is {show(s.primal)}" for s in self.listing.constants)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
