@@ -150,6 +150,11 @@ def test_an_array_from_outside_is_a_box_with_its_name():
     assert unnamed.mermaid() == graph.mermaid()
 
 
+def test_a_function_of_nothing_is_an_empty_picture():
+    graph = ad.graph(lambda: 3.0)()
+    assert graph.mermaid() == "graph TD" and "<rect" not in graph.svg()
+
+
 def test_keyword_arguments_are_inputs():
     graph = ad.graph(lambda x, y: x * y, values=True)(1.0, y=3.0)
     assert [s.name for s in graph.steps] == ["x", "y", "a"]

@@ -36,7 +36,7 @@ class Layout:
     ) -> None:
         self.widths, self.height = widths, height
         self.depth = _depths(len(widths), edges)
-        self.rows: list[list[Item]] = [[] for _ in range(max(self.depth, default=0) + 1)]
+        self.rows: list[list[Item]] = [[] for _ in range(max(self.depth, default=-1) + 1)]
         for step, layer in enumerate(self.depth):
             self.rows[layer].append(step)
         self.links = self._link(edges)
@@ -52,8 +52,8 @@ class Layout:
             for layer, row in enumerate(self.rows)
             for item in row
         }
-        right = max(across[row[-1]] + self.width(row[-1]) / 2 for row in self.rows)
-        layers = len(self.rows)
+        right = max((across[row[-1]] + self.width(row[-1]) / 2 for row in self.rows), default=0.0)
+        layers = max(1, len(self.rows))
         self.size = right + _MARGIN, 2 * _MARGIN + layers * height + (layers - 1) * _GAP_Y
 
     def width(self, item: Item) -> float:
@@ -108,7 +108,8 @@ class Layout:
         ):  # fmt: skip
             for row in rows:
                 self._space(row, [_mean(found, joined.get(i), found[i]) for i in row], found)
-        left = min(found[row[0]] - self.width(row[0]) / 2 for row in self.rows) - _MARGIN
+        ends = (found[row[0]] - self.width(row[0]) / 2 for row in self.rows)
+        left = min(ends, default=0.0) - _MARGIN
         return {item: x - left for item, x in found.items()}
 
     def _space(self, row: list[Item], wanted: list[float], found: dict[Item, float]) -> None:
