@@ -101,13 +101,85 @@ def test_functions_that_branch_are_drawn_point_by_point() -> None:
     assert np.array_equal(ys, np.abs(xs))
 
 
-def test_arrows_are_the_gradient() -> None:
-    figure = plots.plot_gradient_field(bowl, arrows=5)
+def arrows_of(figure: Figure) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Where the arrows start, and the arrows, in the units of the axes."""
     (field,) = [c for c in figure.axes[0].collections if type(c).__name__ == "Quiver"]
-    at = field.get_offsets()
-    assert at.shape == (25, 2)
-    expected = np.array([ad.grad(bowl)(p) for p in np.asarray(at)])
-    assert np.allclose(np.stack([field.U, field.V], axis=1), expected, rtol=1e-14)
+    return np.asarray(field.get_offsets()), np.stack([field.U, field.V], axis=1) / field.scale
+
+
+def test_arrows_point_along_the_gradient() -> None:
+    at, arrows = arrows_of(plots.plot_gradient_field(bowl, arrows=5))
+    assert at.shape == (24, 2)  # none at the minimum
+    slopes = np.array([ad.grad(bowl)(p) for p in at])
+    sizes, lengths = np.hypot(*slopes.T), np.hypot(*arrows.T)
+    assert np.allclose(arrows / lengths[:, None], slopes / sizes[:, None], rtol=1e-13)
+    assert np.all(np.diff(lengths[np.argsort(sizes)]) > -1e-12)
+    assert lengths.max() == pytest.approx(4 / 6)  # a cell
+
+
+def valley(x: Any) -> Any:
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+
+
+def test_no_arrow_is_a_dot() -> None:
+    _, arrows = arrows_of(plots.plot_gradient_field(valley))
+    lengths = np.hypot(*arrows.T)
+    assert lengths.min() >= 0.33 * lengths.max()
+
+
+@pytest.mark.parametrize("f", [bowl, valley, lambda x: x[0] - 2 * x[1]])
+def test_labels_of_contours_stand_inside(f: Any) -> None:
+    figure = plots.plot_gradient_field(f)
+    axes = figure.axes[0]
+    figure.canvas.draw()
+    frame = axes.get_window_extent()
+    assert axes.texts
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 and box.y1 <= frame.y1
+
+
+def test_descent_is_seen_at_right_angles() -> None:
+    path = [[1.0, 1.0], [0.9, 0.99], [0.0, 0.98]]
+    axes = plots.plot_path(bowl, path).axes[0]
+    assert axes.get_aspect() == 1.0
+    across, up = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
+    assert across == pytest.approx(1.5) and up == pytest.approx(0.75)
+    wide = plots.plot_path(bowl, path, x_range=(-100, 100), y_range=(0, 1)).axes[0]
+    assert wide.get_aspect() == "auto"  # a slit otherwise
+
+
+@pytest.mark.parametrize(
+    ("draw", "point"),
+    [
+        (lambda: plots.plot_tangent(np.tan, [0.5, 1.0]), np.tan(1.0)),
+        (lambda: plots.plot_taylor(lambda x: 1 / x, 1.0), 1.0),
+        (lambda: plots.plot_secants(lambda x: 1 / x, 0.3), 1 / 0.3),
+    ],
+)
+def test_a_pole_does_not_set_the_scale(draw: Any, point: float) -> None:
+    figure = draw()
+    low, high = figure.axes[0].get_ylim()
+    assert low < point < high and high - low < 25
+    _, ys = drawn(figure, "f")
+    assert np.isnan(ys).any()  # no line from one side of the pole to the other
+    assert not np.any((ys[1:] > high) & (ys[:-1] < low) | (ys[1:] < low) & (ys[:-1] > high))
+
+
+@pytest.mark.parametrize("f", [np.exp, np.floor, lambda x: x**5, lambda x: np.exp(x * x)])
+def test_what_has_no_pole_is_drawn_whole(f: Any) -> None:
+    figure = plots.plot_tangent(f, 0.5)
+    _, ys = drawn(figure, "f")
+    low, high = figure.axes[0].get_ylim()
+    assert low <= ys.min() and ys.max() <= high
+
+
+def test_no_best_step_where_there_is_no_derivative() -> None:
+    figure = plots.plot_convergence(abs, 0.0)
+    assert not figure.axes[0].texts and len(figure.axes[0].lines) == 1
+    assert legend(figure) == ["no convergence"]
+    assert plots.plot_convergence(np.sin, 1.0).axes[0].texts
 
 
 def test_no_arrow_where_there_is_no_gradient() -> None:

@@ -46,7 +46,8 @@ def interval(given: Sequence[float], called: str, what: str) -> Interval:
 
 def curve(f: Callable[[Any], Any], xs: np.ndarray[Any, Any], called: str) -> np.ndarray[Any, Any]:
     """f at each point, one after the other: f may branch, and need not take arrays."""
-    values = [f(x) for x in xs]
+    with np.errstate(all="ignore"):  # a pole may be one of the points
+        values = [f(x) for x in xs]
     for value in values[:1]:
         if np.ndim(value) or np.iscomplexobj(value):
             raise NotScalarError(
@@ -63,9 +64,36 @@ def plane(
     """A grid over a rectangle, and f at each of its points."""
     xs, ys = np.linspace(*x_range, count), np.linspace(*y_range, count)
     points = [np.array([x, y]) for y in ys for x in xs]
-    with np.errstate(all="ignore"):
-        values = curve(f, points, called)  # type: ignore[arg-type]
+    values = curve(f, points, called)  # type: ignore[arg-type]
     return xs, ys, values.reshape(count, count)
+
+
+def view(values: np.ndarray[Any, Any], kept: Sequence[float] = ()) -> Interval | None:
+    """The heights to draw where f has a pole, so that the rest of it is seen; None without one.
+
+    Beside a pole neighbouring values lie far apart, and most values in a small part of the range.
+    What is ``kept`` is in view in any case.
+    """
+    seen = values[np.isfinite(values)]
+    if len(seen) < 2:
+        return None
+    low, high = (float(q) for q in np.quantile(seen, (0.1, 0.9)))
+    reach = float(np.ptp(seen))
+    if reach <= 8 * (high - low) or np.abs(np.diff(seen)).max() <= 0.15 * reach:
+        return None
+    low, high = min(low, *kept, high), max(high, *kept, low)
+    return low - 0.5 * (high - low), high + 0.5 * (high - low)
+
+
+def broken(values: np.ndarray[Any, Any], heights: Interval | None) -> np.ndarray[Any, Any]:
+    """The values with a gap where they jump from one side of the picture to the other."""
+    if heights is None:
+        return values
+    low, high = heights
+    shown = np.where(np.isfinite(values), values, np.nan)
+    jumps = (np.minimum(shown[1:], shown[:-1]) < low) & (np.maximum(shown[1:], shown[:-1]) > high)
+    shown[1:][jumps] = np.nan
+    return shown
 
 
 def require_some(values: Sequence[Any], called: str, what: str) -> None:
@@ -87,6 +115,6 @@ def require_points(points: Any, called: str, what: str) -> np.ndarray[Any, Any]:
 
 __all__ = [
     "BLUE", "GREEN", "GREY", "INK", "ORANGE", "SHADES",
-    "Interval", "axes_of", "curve", "interval", "plain", "plane", "require_points",
-    "require_some",
+    "Interval", "axes_of", "broken", "curve", "interval", "plain", "plane", "require_points",
+    "require_some", "view",
 ]  # fmt: skip

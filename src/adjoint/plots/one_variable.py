@@ -21,10 +21,12 @@ from adjoint.plots.frame import (
     INK,
     ORANGE,
     axes_of,
+    broken,
     curve,
     interval,
     plain,
     require_some,
+    view,
 )
 
 _POINTS = 400
@@ -53,9 +55,8 @@ def plot_secants(
     axes, figure = axes_of(axes)
     reach = max(abs(d) for d in deltas)
     ends = x - 0.6 * reach, x + 1.3 * reach
-    xs = np.linspace(*ends, _POINTS)
-    axes.plot(xs, curve(f, xs, called), color=BLUE, linewidth=2, label="f")
     y = float(f(x))
+    _draw_f(axes, f, ends, [x, *(x + d for d in deltas)], called)
     for shade, delta in zip(np.linspace(0.75, 0.35, len(deltas)), deltas, strict=True):
         slope = float(difference_quotient(f, x, delta))
         colour = str(1 - shade)
@@ -79,7 +80,8 @@ def plot_convergence(
     """The error of the difference quotient against δ, both on logarithmic scales.
 
     It falls in proportion to δ, down to where the rounding of f, about ε |f(x)|/δ, takes over.
-    Takes a table of `adjoint.convergence_table`, or what that takes.
+    Where it does not fall, f has no derivative at x, and no step is marked as the best.  Takes a
+    table of `adjoint.convergence_table`, or what that takes.
 
     >>> import numpy as np
     >>> from adjoint.plots import plot_convergence
@@ -97,17 +99,20 @@ def plot_convergence(
     shown = table.errors > 0
     deltas, errors = np.abs(table.deltas[shown]), table.errors[shown]
     axes.loglog(deltas, errors, "o-", color=BLUE, markersize=4, linewidth=1.2)
-    if len(errors):
+    if len(errors) and errors.min() < 0.9 * errors[np.argmax(deltas)]:
         falling = errors[0] / deltas[0]
         axes.loglog(deltas, falling * deltas, "--", color=GREY, linewidth=1, label="∝ δ")
         size = np.finfo(float).eps * abs(table.derivative or 1.0)
         axes.loglog(deltas, size / deltas, ":", color=GREY, linewidth=1.2, label="ε/δ, rounding")
-        axes.set_ylim(0.2 * errors.min(), 5 * errors.max())
         axes.axvline(abs(table.best_delta), color=ORANGE, linewidth=1)
         axes.annotate(
             f"best δ = {table.best_delta:.0e}", (abs(table.best_delta), errors.max()),
             xytext=(4, 0), textcoords="offset points", color=ORANGE, fontsize=9,
         )  # fmt: skip
+    elif len(errors):
+        axes.lines[-1].set_label("no convergence")
+    if len(errors):
+        axes.set_ylim(0.2 * errors.min(), 5 * errors.max())
     axes.set_xlabel("δ")
     axes.set_ylabel("error of the difference quotient")
     _finish(axes)
@@ -134,9 +139,7 @@ def plot_tangent(
         x_range = (min(centres) - 2.0, max(centres) + 2.0)
     ends = interval(x_range, called, "x_range")
     axes, figure = axes_of(axes)
-    xs = np.linspace(*ends, _POINTS)
-    values = curve(f, xs, called)
-    axes.plot(xs, values, color=BLUE, linewidth=2, label="f")
+    _draw_f(axes, f, ends, centres, called)
     reach = 0.22 * (ends[1] - ends[0])
     for x, colour in zip(centres, _tangent_colours(len(centres)), strict=True):
         y, slope = float(f(x)), float(derivative(f)(x))
@@ -147,6 +150,18 @@ def plot_tangent(
     _name_axes(axes)
     _finish(axes)
     return figure
+
+
+def _draw_f(
+    axes: Axes, f: Callable[[Any], Any], ends: tuple[float, float], kept: list[float], called: str
+) -> None:
+    """The curve of f, at such a height that f is seen at the points ``kept``."""
+    xs = np.linspace(*ends, _POINTS)
+    values = curve(f, xs, called)
+    heights = view(values, [float(f(x)) for x in kept])
+    axes.plot(xs, broken(values, heights), color=BLUE, linewidth=2, label="f")
+    if heights is not None:
+        axes.set_ylim(*heights)
 
 
 def _tangent_colours(count: int) -> list[Any]:
@@ -199,9 +214,11 @@ def plot_taylor(
     for place, order in enumerate(orders):
         axes.plot(xs, longest.truncate(order)(xs), linewidth=1.4, label=f"degree {order}",
                   color=_shade(place, len(orders)))  # fmt: skip
-    (line,) = axes.plot(xs, values, color=INK, linewidth=2, label="f", zorder=3)
-    axes.plot([centre], [f(np.float64(centre))], "o", color=INK, markersize=5, zorder=4)
-    _keep_in_view(axes, values)
+    y = float(f(np.float64(centre)))
+    heights = view(values, [y])
+    (line,) = axes.plot(xs, broken(values, heights), color=INK, linewidth=2, label="f", zorder=3)
+    axes.plot([centre], [y], "o", color=INK, markersize=5, zorder=4)
+    _keep_in_view(axes, values if heights is None else np.array(heights))
     _name_axes(axes)
     _finish(axes, first=line)
     return figure

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -26,6 +27,11 @@ from adjoint.plots.frame import (
 )
 
 _GRID = 81
+_SHORTEST = 1 / 3
+_FLATTEST = 4.0
+_EDGE = 0.12
+"""How far from the sides labels of contours stand, as a part of the width."""
+
 _SQUARE = (5.2, 4.4)
 
 
@@ -40,7 +46,8 @@ def plot_gradient_field(
     """The contours of f: ℝ² → ℝ, and its gradient as arrows, which cross them at right angles.
 
     Contours carry the values of f, and darker means larger.  The longest arrow spans one cell of
-    the grid of ``arrows`` × ``arrows``.
+    the grid of ``arrows`` × ``arrows``; lengths go with the square root of |∇f|, but are never less
+    than a third of a cell, so that directions are seen in flat parts too.
 
     >>> from adjoint.plots import plot_gradient_field
     >>> figure = plot_gradient_field(lambda x: x[0] ** 2 + 4 * x[1] ** 2)
@@ -58,11 +65,14 @@ def plot_gradient_field(
         slopes = np.array([grad(f)(p) for p in at])
     known = np.all(np.isfinite(slopes), axis=1)
     at, slopes = at[known], slopes[known]
-    longest = np.max(np.hypot(*slopes.T), initial=0.0)
-    if longest > 0:
+    sizes = np.hypot(*slopes.T)
+    at, slopes, sizes = at[sizes > 0], slopes[sizes > 0], sizes[sizes > 0]
+    if len(sizes):
         cell = min(across[1] - across[0], up[1] - up[0]) / (arrows + 1)
-        axes.quiver(*at.T, *slopes.T, angles="xy", scale_units="xy", scale=longest / cell,
-                    color=INK, width=0.004)  # fmt: skip
+        lengths = cell * np.maximum(np.sqrt(sizes / sizes.max()), _SHORTEST)
+        shown = slopes / sizes[:, None] * lengths[:, None]
+        axes.quiver(*at.T, *shown.T, angles="xy", scale_units="xy", scale=1.0, color=INK,
+                    width=0.004)  # fmt: skip
     _frame(axes, across, up)
     axes.set_aspect("equal")
     return figure
@@ -91,8 +101,12 @@ def plot_path(
     """
     called = "plot_path(f, path)"
     points = require_points(path, called, "the path")
-    across = interval(x_range or _around(points[:, 0]), called, "x_range")
-    up = interval(y_range or _around(points[:, 1]), called, "y_range")
+    spans = np.ptp(points, axis=0)
+    around = [
+        _around(c, s) for c, s in zip(points.T, np.maximum(spans, spans.max() / 2), strict=True)
+    ]
+    across = interval(x_range or around[0], called, "x_range")
+    up = interval(y_range or around[1], called, "y_range")
     axes, figure = axes_of(axes, _SQUARE)
     _contours(axes, f, across, up, called)
     axes.plot(*points.T, "o-", color=ORANGE, linewidth=1.4, markersize=3)
@@ -100,6 +114,9 @@ def plot_path(
     axes.plot(*points[-1], "o", color=INK, markersize=6, label=_steps(len(points) - 1))
     axes.legend(fontsize=9, framealpha=0.8)
     _frame(axes, across, up)
+    shape = (across[1] - across[0]) / (up[1] - up[0])
+    if 1 / _FLATTEST <= shape <= _FLATTEST:
+        axes.set_aspect("equal")  # descent crosses contours at right angles, and is seen to
     return figure
 
 
@@ -119,14 +136,34 @@ def _contours(
         axes.contourf(xs, ys, shown, levels=levels, norm=shades, cmap=SHADES, alpha=0.7)
         lines = axes.contour(xs, ys, shown, levels=levels, colors=GREY, linewidths=0.5,
                              linestyles="solid")  # fmt: skip
-        for label in axes.clabel(lines, levels[2:-1:3], fontsize=8, colors=INK, fmt="%.3g"):
+        named = levels[2:-1:3]
+        places = _label_places(lines, named, across, up)
+        if not places:
+            return
+        for label in axes.clabel(lines, named, fontsize=8, colors=INK, fmt="%.3g", manual=places):
             label.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
-def _around(values: np.ndarray[Any, Any]) -> Interval:
-    low, high = float(values.min()), float(values.max())
-    margin = 0.25 * (high - low) or 1.0
-    return low - margin, high + margin
+def _around(values: np.ndarray[Any, Any], span: float) -> Interval:
+    """An interval about the values, as if they were ``span`` apart, with a margin."""
+    middle, half = float(values.min() + values.max()) / 2, 0.75 * float(span) or 1.0
+    return middle - half, middle + half
+
+
+def _label_places(
+    lines: QuadContourSet, levels: np.ndarray[Any, Any], across: Interval, up: Interval
+) -> list[tuple[float, float]]:
+    """One point on each contour, away from the sides and from the other labels."""
+    low, size = np.array([across[0], up[0]]), np.array([across[1] - across[0], up[1] - up[0]])
+    chosen: list[np.ndarray[Any, Any]] = []
+    for level, path in zip(lines.levels, lines.get_paths(), strict=True):
+        points = (np.asarray(path.vertices).reshape(-1, 2) - low) / size
+        inside = points[np.all(np.abs(points - 0.5) < 0.5 - _EDGE, axis=1)]
+        if level in levels and len(inside):
+            others = np.array(chosen or [np.zeros(2)])
+            apart = np.linalg.norm(inside[:, None] - others, axis=2).min(axis=1)
+            chosen.append(inside[np.argmax(apart)])
+    return [(float(x), float(y)) for x, y in (low + size * p for p in chosen)]
 
 
 def _frame(axes: Axes, across: Interval, up: Interval) -> None:

@@ -3,53 +3,69 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from adjoint.errors import ArgumentError, UnknownNameError
+from adjoint.graph.arraytype import describe
+from adjoint.printing.layers import Layout, Place
 from adjoint.printing.listing import Listing, Step
 from adjoint.printing.trace_table import show
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _BEND_WIDTH = 128, 44, 36, 46, 20, 12
+_FILLS = {"input": "#e8f0fe", "constant": "#f1f1f1"}
 
-Item = int | tuple[int, int, int]
-"""Something with a place in the drawing: a step, or a bend of the edge (a, b) in a layer."""
+_NARROWEST, _HEIGHT, _LINE, _COLUMN = 64, 38, 15, 8.2
+_MANY = 500
+"""From so many steps on, a notebook says how large the picture is in place of showing it."""
 
 
 def draw(f: Callable[..., Any], *, values: bool = False) -> Callable[..., ComputationGraph]:
     """The computation graph of f at a point; see `adjoint.graph`."""
 
-    def drawn(*args: Any) -> ComputationGraph:
+    def drawn(*args: Any, **named: Any) -> ComputationGraph:
         return ComputationGraph(
-            Listing(f, args, derivatives=values, called="graph(f)"), values=values
+            Listing(f, args, named, derivatives=values, called="graph(f)"), values=values
         )
 
     return drawn
 
 
 class ComputationGraph:
-    """The elementary operations of a function and what they read, laid out in layers."""
+    """The elementary operations of a function and what they read, laid out in layers.
+
+    ``steps`` holds inputs, operations, and the arrays from outside; ``edges`` pairs of places in
+    it.
+    """
 
     def __init__(self, listing: Listing, *, values: bool) -> None:
-        self.steps = listing.steps
+        self.steps = [*listing.steps, *listing.constants]
         self.values = values
-        self.number = {s.name: i for i, s in enumerate(self.steps)}
+        number = {s.name: i for i, s in enumerate(self.steps)}
         self.edges = [
-            (self.number[name], i)
+            (number[name], i)
             for i, s in enumerate(self.steps)
             for name in dict.fromkeys(s.inputs)
-            if name in self.number
+            if name in number
         ]
 
     def _label(self, step: Step) -> str:
+        if step.operation == "constant":
+            return step.name if self.values else f"{step.name}: {describe(step.primal)}"
         return step.name if step.operation == "input" else f"{step.name} = {step.operation}"
 
     def edge_label(self, source: int) -> str:
         """What stands at the edges that leave a step."""
         step = self.steps[source]
-        return f"∂f/∂{step.name} = {show(step.adjoint)}" if self.values else ""
+        known = self.values and step.operation != "constant"
+        return f"∂f/∂{step.name} = {show(step.adjoint)}" if known else ""
+
+    def full_label(self, step: Step) -> str:
+        """What a step is and, if values are shown, its value."""
+        return f"{self._label(step)}\n{show(step.primal)}" if self.values else self._label(step)
 
     # -- text formats -----------------------------------------------------------------------------
 
@@ -65,94 +81,31 @@ class ComputationGraph:
     def mermaid(self) -> str:
         """The graph in Mermaid's language, which many wikis draw."""
         lines = ["graph TD"]
-        lines += [
-            f'  n{i}["{self.full_label(s).replace(chr(34), "#quot;")}"]'
-            for i, s in enumerate(self.steps)
-        ]
+        lines += [f"  n{i}[{_in_mermaid(self.full_label(s))}]" for i, s in enumerate(self.steps)]
         for a, b in self.edges:
             label = self.edge_label(a)
-            lines.append(f"  n{a} -->|{label}| n{b}" if label else f"  n{a} --> n{b}")
+            lines.append(f"  n{a} -->|{_in_mermaid(label)}| n{b}" if label else f"  n{a} --> n{b}")
         return "\n".join(lines)
-
-    def full_label(self, step: Step) -> str:
-        """The text in the box of a step."""
-        return f"{self._label(step)}\n{show(step.primal)}" if self.values else self._label(step)
-
-    # -- layout -----------------------------------------------------------------------------------
-
-    def layers(self) -> list[list[Item]]:
-        """The steps by their distance from the inputs, each layer ordered to shorten its edges.
-
-        An edge over several layers has a bend in each of them, so that it runs beside the boxes
-        (Sugiyama, Tagawa and Toda, 1981).
-        """
-        depth = [0] * len(self.steps)
-        for a, b in self.edges:
-            depth[b] = max(depth[b], depth[a] + 1)
-        rows: list[list[Item]] = [[] for _ in range(max(depth, default=0) + 1)]
-        parents: dict[Item, list[Item]] = {}
-        for i, d in enumerate(depth):
-            rows[d].append(i)
-        for a, b in self.edges:
-            path: list[Item] = [a, *((a, b, d) for d in range(depth[a] + 1, depth[b])), b]
-            for bend in path[1:-1]:
-                assert isinstance(bend, tuple)
-                rows[bend[2]].append(bend)
-            for above, below in pairwise(path):
-                parents.setdefault(below, []).append(above)
-        place = {item: float(k) for k, item in enumerate(rows[0])}
-        for row in rows[1:]:
-            centre = {
-                item: sum(place[p] for p in parents[item]) / len(parents[item])
-                if item in parents
-                else 0.0
-                for item in row
-            }
-            row.sort(key=lambda item: centre[item])
-            place.update({item: float(k) for k, item in enumerate(row)})
-        return rows
-
-    def positions(self) -> tuple[dict[Item, tuple[float, float]], tuple[float, float]]:
-        """The centre of every box and bend, and the size of the picture."""
-        rows = self.layers()
-        spans = [sum(map(self._width, row)) + (len(row) - 1) * _GAP_X for row in rows]
-        width = 2 * _MARGIN + max(spans)
-        where: dict[Item, tuple[float, float]] = {}
-        for level, (row, span) in enumerate(zip(rows, spans, strict=True)):
-            y = _MARGIN + _HEIGHT / 2 + level * (_HEIGHT + _GAP_Y)
-            left = (width - span) / 2
-            for item in row:
-                where[item] = (left + self._width(item) / 2, y)
-                left += self._width(item) + _GAP_X
-        return where, (width, 2 * _MARGIN + len(rows) * _HEIGHT + (len(rows) - 1) * _GAP_Y)
-
-    def _width(self, item: Item) -> float:
-        return self.box_width() if isinstance(item, int) else _BEND_WIDTH
-
-    def route(self, where: dict[Item, tuple[float, float]], a: int, b: int) -> list[
-        tuple[float, float]
-    ]:  # fmt: skip
-        """The points through which an edge runs, from the foot of one box to the top of another."""
-        bends = sorted(
-            item for item in where if isinstance(item, tuple) and (item[0], item[1]) == (a, b)
-        )
-        (x0, y0), (x1, y1) = where[a], where[b]
-        points = [(x0, y0 + _HEIGHT / 2)]
-        for bend in bends:
-            x, y = where[bend]
-            points += [(x, y - _HEIGHT / 2), (x, y + _HEIGHT / 2)]
-        return [*points, (x1, y1 - _HEIGHT / 2)]
-
-    def box_width(self) -> float:
-        """The width of every box: that of the longest label."""
-        longest = max(len(line) for s in self.steps for line in self.full_label(s).split("\n"))
-        return max(_WIDTH, 8.2 * longest + 18)
 
     # -- pictures ---------------------------------------------------------------------------------
 
+    @cached_property
+    def boxes(self) -> list[list[str]]:
+        """The lines of text in each box; with values, the last one is the adjoint."""
+        texts = [self.full_label(s).split("\n") for s in self.steps]
+        for i in {a for a, _ in self.edges}:
+            texts[i] += filter(None, [self.edge_label(i)])
+        return texts
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the boxes stand."""
+        widths = [max(_NARROWEST, _COLUMN * max(map(_columns, lines)) + 18) for lines in self.boxes]
+        return Layout(widths, self.edges, _HEIGHT + (2 * _LINE - 6 if self.values else 0))
+
     def svg(self) -> str:
         """The drawing as SVG."""
-        where, (width, height) = self.positions()
+        width, height = self.layout.size
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
             f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="sans-serif" font-size="13">',
@@ -160,47 +113,44 @@ class ComputationGraph:
             'markerHeight="7" orient="auto">'
             '<path d="M0 0 L8 4 L0 8 z" fill="#556"/></marker></defs>',
         ]
-        parts += [self._svg_edge(where, a, b) for a, b in self.edges]
-        parts += [self._svg_box(where[i], s) for i, s in enumerate(self.steps)]
-        parts += [
-            f'<text x="{x:.1f}" y="{y:.1f}" fill="#a33" font-size="11" stroke="#fff" '
-            f'stroke-width="4" paint-order="stroke">{html.escape(text)}</text>'
-            for x, y, text in self.labels(where)
-        ]
+        parts += [_svg_line(points, tip) for points, tip in self.layout.lines()]
+        parts += [self._svg_box(i) for i in range(len(self.steps))]
         return "\n".join([*parts, "</svg>"])
 
-    def _svg_edge(self, where: dict[Item, tuple[float, float]], a: int, b: int) -> str:
-        points = self.route(where, a, b)
-        path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-        for (x0, y0), (x1, y1) in pairwise(points):
-            middle = (y0 + y1) / 2
-            path += f" C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}"
-        line = f'<path d="{path}" fill="none" stroke="#556" marker-end="url(#tip)"/>'
-        return line
+    def text_lines(self, step: int) -> list[tuple[float, str, bool]]:
+        """The lines of text in a box: how far below its centre, what, and whether an adjoint."""
+        lines = self.boxes[step]
+        return [(_LINE * (k - (len(lines) - 1) / 2), line, k == 2) for k, line in enumerate(lines)]
 
-    def labels(self, where: dict[Item, tuple[float, float]]) -> list[tuple[float, float, str]]:
-        """What stands under each box that edges leave, and where: once, however many leave."""
-        sources = sorted({a for a, _ in self.edges}) if self.values else []
-        left, down = self.box_width() / 2, _HEIGHT / 2 + 13
-        return [(where[a][0] - left, where[a][1] + down, self.edge_label(a)) for a in sources]
+    def fill(self, step: int) -> str:
+        """The colour of a box."""
+        return _FILLS.get(self.steps[step].operation, "#ffffff")
 
-    def _svg_box(self, centre: tuple[float, float], step: Step) -> str:
-        x, y = centre
-        width = self.box_width()
-        fill = "#e8f0fe" if step.operation == "input" else "#ffffff"
-        lines = self.full_label(step).split("\n")
+    def _svg_box(self, i: int) -> str:
+        x, y = self.layout.where[i]
+        width, height = self.layout.width(i), self.layout.height
+        red = ' fill="#a33"'
         texts = "".join(
-            f'<text x="{x:.1f}" y="{y + 5 + 15 * (k - (len(lines) - 1) / 2):.1f}" '
-            f'text-anchor="middle">{html.escape(line)}</text>'
-            for k, line in enumerate(lines)
+            f'<text x="{x:.1f}" y="{y + 5 + down:.1f}" text-anchor="middle"'
+            f"{red if adjoint else ''}>{html.escape(line)}</text>"
+            for down, line, adjoint in self.text_lines(i)
         )
         return (
-            f'<rect x="{x - width / 2:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{width:.1f}" '
-            f'height="{_HEIGHT}" rx="8" fill="{fill}" stroke="#334"/>{texts}'
+            f'<rect x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" '
+            f'height="{height}" rx="8" fill="{self.fill(i)}" stroke="#334"/>{texts}'
         )
 
-    def _repr_svg_(self) -> str:
-        return self.svg()
+    def _repr_svg_(self) -> str | None:
+        return self.svg() if len(self.steps) <= _MANY else None
+
+    def __repr__(self) -> str:
+        if len(self.steps) <= _MANY:
+            return self.mermaid()
+        width, height = self.layout.size
+        return (
+            f"<computation graph of {len(self.steps)} steps: a picture of {width:.0f} × "
+            f"{height:.0f} dots; .save('f.svg') writes it>"
+        )
 
     def save(self, path: str | Path) -> Path:
         """Writes the drawing; the ending of the name chooses svg, png, dot or mmd."""
@@ -227,8 +177,26 @@ class ComputationGraph:
             ) from None
         save_png(self, target)
 
-    def __repr__(self) -> str:
-        return self.mermaid()
+
+def _svg_line(points: list[Place], tip: bool) -> str:
+    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
+    for (x0, y0), (x1, y1) in pairwise(points):
+        middle = (y0 + y1) / 2
+        path += f" C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}"
+    marker = ' marker-end="url(#tip)"' if tip else ""
+    return f'<path d="{path}" fill="none" stroke="#556"{marker}/>'
+
+
+def _columns(text: str) -> int:
+    """How wide a text is, in letters: Chinese, Japanese and Korean ones are twice as wide."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _in_mermaid(text: str) -> str:
+    """A text in Mermaid's quotes, with its own escapes for what would be read as markup."""
+    for sign, code in (("#", "35"), ('"', "quot"), ("&", "amp"), ("<", "lt"), (">", "gt")):
+        text = text.replace(sign, f"#{code};")
+    return '"' + text.replace("\n", "<br/>") + '"'
 
 
 def _quoted(text: str) -> str:

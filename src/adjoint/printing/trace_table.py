@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.graph.arraytype import describe
 from adjoint.printing.listing import Listing, Step
 from adjoint.printing.tables import Table
 
@@ -23,7 +24,11 @@ def explain(f: Callable[..., Any]) -> Callable[..., TraceTable]:
     -------
     A function of f's arguments that gives a `TraceTable`: for each elementary operation its value,
     its tangent (for unit tangents of all inputs, or those given as ``tangents=``), its adjoint
-    ∂f/∂step and its local partial derivatives.  Prints as text, and as HTML in notebooks.
+    ∂f/∂step and its local partial derivatives.  Prints as text, and as HTML in notebooks.  Long
+    arrays are shown by type and norm; ``table["a"].primal`` is the array itself.
+
+    The adjoint of a complex step is its gradient, as `grad` defines it: the sum over what reads it
+    of adjoint times conjugated partial derivative.  Costs one forward and one reverse pass.
 
     Raises
     ------
@@ -37,8 +42,8 @@ def explain(f: Callable[..., Any]) -> Callable[..., TraceTable]:
     b     a · x      1.81859   0.0770038  1          ∂b/∂a = 2, ∂b/∂x = 0.909297
     """
 
-    def explained(*args: Any, tangents: Any = None) -> TraceTable:
-        return TraceTable(Listing(f, args, tangents=tangents))
+    def explained(*args: Any, tangents: Any = None, **named: Any) -> TraceTable:
+        return TraceTable(Listing(f, args, named, tangents=tangents))
 
     return explained
 
@@ -56,6 +61,11 @@ class TraceTable(Table):
         return self.steps[name]
 
     @property
+    def remark(self) -> str:
+        """What the arrays from outside are."""
+        return "\n".join(f"{s.name} is {show(s.primal)}" for s in self.listing.constants)
+
+    @property
     def rows(self) -> list[tuple[str, ...]]:
         """The table as text, one tuple per step."""
         return [
@@ -71,11 +81,22 @@ class TraceTable(Table):
         ]
 
 
+_CELL = 25
+"""Longer texts of arrays give way to their type and norm."""
+
+
 def show(value: Any) -> str:
-    """A number to six digits; an array in one line, shortened if it is long."""
+    """A number to six digits; an array in one line, or its type and norm if it is long."""
     if value is None:
         return "0"
     if not np.ndim(value):
         return f"{value:.6g}" if np.isrealobj(value) else f"{value:.4g}"
-    text = np.array2string(np.asarray(value), precision=4, threshold=6, separator=" ")
-    return " ".join(text.split())
+    array = np.asarray(value)
+    if array.size <= _CELL:
+        text = np.array2string(array, precision=4, threshold=_CELL, separator=" ")
+        if len(text := " ".join(text.split())) <= _CELL:
+            return text
+    if array.dtype.kind not in "fc":
+        return describe(array)
+    with np.errstate(all="ignore"):
+        return f"{describe(array)} ‖{np.linalg.norm(array.ravel()):.4g}‖"

@@ -53,6 +53,7 @@ class _Pullback:
         self.owned: set[Node] = set()
         self.queue: list[tuple[int, Node]] = []
         self.targets: set[Node] = set()
+        self.passed: dict[Node, Any] = {}
 
     # -- collecting ---------------------------------------------------------------------------
 
@@ -110,6 +111,8 @@ class _Pullback:
             ct = self.cotangents.pop(node)
             live = self.live.pop(node, None)
             self.owned.discard(node)
+            if node in self.passed:
+                self.passed[node] = ct
             primitive = node.primitive
             if isinstance(primitive, Elementwise):
                 self._elementwise(node, primitive, ct, live)
@@ -329,8 +332,12 @@ def pullback(
     targets: Sequence[Node],
     scope: Scope,
     masked: bool = False,
+    passed: Sequence[Node] = (),
 ) -> list[Any | None]:
     """The cotangents of the targets, given those of outputs; None is zero.
+
+    The pass stops at targets.  The cotangents of the nodes ``passed`` follow those of the targets:
+    what flows through each of them, all in the same pass.
 
     With ``masked``, what is zero in the given cotangents was left out by a `where` outside, and
     contributes nothing whatever it is multiplied with.
@@ -338,9 +345,9 @@ def pullback(
     Costs a small multiple of the function, however many variables there are.  A cotangent is
     dropped as soon as it has been passed on, so memory is what the function itself kept.
     """
-    found = _pull_back(seeds, targets, scope, masked, exact=False)
+    found = _pull_back(seeds, targets, scope, masked, passed, exact=False)
     if found is None:
-        found = _pull_back(seeds, targets, scope, masked, exact=True) or []
+        found = _pull_back(seeds, targets, scope, masked, passed, exact=True) or []
     after_transform("reverse mode", found)
     return found
 
@@ -350,11 +357,13 @@ def _pull_back(
     targets: Sequence[Node],
     scope: Scope,
     masked: bool,
+    passed: Sequence[Node],
     exact: bool,
 ) -> list[Any | None] | None:
     """One pass; None if elements that an index left out may have put a NaN into it."""
     walk = _Pullback(scope, exact)
     walk.targets = set(targets)
+    walk.passed = dict.fromkeys(passed)
     try:
         for node, ct in seeds:
             if walk.active(node):
@@ -362,6 +371,6 @@ def _pull_back(
         walk.run()
     except _NeedsMasks:
         return None
-    found = [walk.cotangents.get(t) for t in targets]
+    found = [*map(walk.cotangents.get, targets), *map(walk.passed.get, passed)]
     plain = [c for c in found if c is not None and not isinstance(c, Tracer)]
     return None if walk.selected and not all(map(_is_finite, plain)) else found
