@@ -4,7 +4,7 @@ and the rules by which they are found."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -14,13 +14,11 @@ import numpy as np
 
 import adjoint as ad
 from adjoint.cli import output
+from adjoint.cli.shapes import Dimensions, read_shapes
 from adjoint.cli.targets import Target, as_float
 from adjoint.errors import (
     AbstractValueError,
     AdjointError,
-    ExpressionError,
-    UnknownNameError,
-    nearest,
 )
 from adjoint.printing.derivation import Derivation
 from adjoint.printing.formula import Formula
@@ -29,8 +27,6 @@ from adjoint.printing.unicode import symbol_text
 
 MAX_ORDER = 6
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-Dimensions = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,8 @@ class Asked:
     steps: bool
     shapes: dict[str, Dimensions]
     layout: str
+    typed: tuple[str, ...] = ()
+    """The shapes as they were typed, to show a mistake in them."""
 
     @property
     def any(self) -> bool:
@@ -81,54 +79,10 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         *, formula: bool, latex: bool, source: bool, steps: bool, shapes: tuple[str, ...],
         layout: str, **others: Any,
     ) -> None:  # fmt: skip
-        asked = Asked(formula, latex, source, steps, read_shapes(shapes), layout)
+        asked = Asked(formula, latex, source, steps, read_shapes(shapes), layout, shapes)
         command(asked=asked, **others)
 
     return with_asked
-
-
-def read_shapes(texts: Sequence[str]) -> dict[str, Dimensions]:
-    """The shapes of ``--shape``: ``X=n,m b=n``, also as ``X=n,m,b=n``; ``c=`` is a number.
-
-    >>> read_shapes(["X=n,3", "b=n"])
-    {'X': ('n', 3), 'b': ('n',)}
-    """
-    found: dict[str, Dimensions] = {}
-    for text in texts:
-        name = ""
-        for column, word in _words(text):
-            before, sign, dimension = word.rpartition("=")
-            if sign:
-                name = before
-                _require(name.isidentifier(), text, column, "a shape is written as name=n,m.")
-                _require(name not in found, text, column, f"--shape gives {name} twice.")
-                found[name] = ()
-            _require(bool(name), text, column, "a shape is written as name=n,m.")
-            if dimension:
-                good = dimension.isidentifier() or dimension.isdecimal()
-                _require(good, text, column + len(before + sign),
-                         f"a dimension is a name or a number; got {dimension!r}.")  # fmt: skip
-                found[name] += (int(dimension) if dimension.isdecimal() else dimension,)
-    return found
-
-
-def _words(text: str) -> Iterator[tuple[int, str]]:
-    column = 0
-    for word in text.replace(" ", ",").split(","):
-        if word:
-            yield column, word
-        column += len(word) + 1
-
-
-def _require(condition: bool, text: str, column: int, headline: str) -> None:
-    if not condition:
-        error = ExpressionError(
-            headline,
-            where=f"{text}\n{' ' * column}^",
-            hint='write --shape "X=n,m b=n", or b= for a number.',
-        )
-        error.column = column  # type: ignore[attr-defined]
-        raise error
 
 
 @dataclass(frozen=True)
@@ -225,24 +179,10 @@ def shapes_of(
     Arguments of a function in a file that have a value and no shape are no variables, unless they
     are chosen.
     """
-    for name in asked.shapes:
-        if name not in target.parameters:
-            close = nearest(name, target.parameters, 1)
-            question = f" Did you mean {close[0]}?" if close else ""
-            raise UnknownNameError(
-                f"--shape names {name}, but {target.label} is a function of "
-                f"{', '.join(target.parameters) or 'nothing'}.{question}"
-            )
     found: dict[str, Dimensions] = {}
     for name in target.parameters:
         if name in asked.shapes:
             found[name] = asked.shapes[name]
-            given = np.shape(point[name]) if name in point else None
-            if name in point and len(given or ()) != len(found[name]):
-                raise output.CommandError(
-                    f"--shape gives {name} {len(found[name])} dimensions; --at gives it "
-                    f"{len(given or ())}."
-                )
         elif name not in point or target.expression is not None or name in chosen:
             found[name] = np.shape(point.get(name, 0.0))
     return found
@@ -387,4 +327,4 @@ def _label(
     return upper, "".join(f"{d}{spell(name)}" for name in by)
 
 
-__all__ = ["Asked", "Closed", "ClosedForms", "closed_forms", "heading", "options", "read_shapes"]
+__all__ = ["Asked", "Closed", "ClosedForms", "closed_forms", "heading", "options"]

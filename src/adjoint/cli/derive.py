@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import closed_form, language, output, targets, views
+from adjoint.cli import closed_form, language, output, shapes, targets, views
 from adjoint.cli.closed_form import Asked
 from adjoint.cli.expressions import functions_by_module
 from adjoint.cli.targets import Target
@@ -111,8 +111,11 @@ def derive(
     if radius is not None and degree is None:
         raise output.CommandError("--radius is of a Taylor polynomial.", hint="add --taylor 3.")
     named, unnamed = targets.read_point(points)
-    found = targets.load(target, list(named))
+    loaded = targets.load(target, [*named, *shapes.names(asked.shapes)])
+    found = shapes.with_lengths(loaded, asked.shapes, asked.typed)
+    lengths = shapes.take_lengths(found, named)
     point = targets.place(found, named, unnamed)
+    shapes.require_fitting(asked.shapes, point if points else named, lengths)
     if (
         not points
         and targets.missing(found, point)
@@ -143,15 +146,15 @@ def _print_closed(
     """Without a point: the formulas alone."""
     asked = asked if asked.any else replace(asked, formula=True)
     named = targets.choose(target, wrt, {})
-    shapes = closed_form.shapes_of(target, asked, point, named)
-    chosen = targets.choose(target, wrt, dict.fromkeys(shapes, 0.0))
+    dims = closed_form.shapes_of(target, asked, point, named)
+    chosen = targets.choose(target, wrt, dict.fromkeys(dims, 0.0))
     forms = _closed(target, replace(asked, formula=True) if as_json else asked, point, chosen,
                     order, hessian)  # fmt: skip
     if as_json:
-        described = {name: list(dims) for name, dims in shapes.items()}
+        described = {name: list(shape) for name, shape in dims.items()}
         click.echo(output.dump({"function": target.label, "shapes": described, **forms.as_dict()}))
         return
-    head = [] if asked.code_only else [closed_form.heading(target, shapes)]
+    head = [] if asked.code_only else [closed_form.heading(target, dims)]
     click.echo("\n\n".join([*head, *forms.texts()]))
 
 
