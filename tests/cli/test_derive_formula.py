@@ -194,7 +194,9 @@ def test_a_forgotten_shape_is_asked_for() -> None:
         (["--wrt", "tehta"], ["Did you mean theta?"]),
         (["--order", "9"], ["up to order 6"]),
         (["--shape", "theta=n", "--steps"], ["--steps", "theta is an array", "--formula"]),
-        (["--taylor", "2"], ["at a point"]),
+        (["--shape", "theta=2", "--trace"], ["--trace needs a point", '--at "theta=[1,2]"']),
+        (["--taylor", "2", "--radius", "1"], ["--radius needs a point", '--at "theta=1"']),
+        (["--taylor", "9"], ["up to degree 6", "--at for the numbers"]),
     ],
 )
 def test_mistakes_in_options(options: list[str], words: list[str]) -> None:
@@ -308,3 +310,58 @@ def test_an_argument_with_a_value_is_no_dimension(tmp_path: Path) -> None:
 def test_two_vectors_of_one_length_have_it_at_a_point():
     message = refused("x @ x + y @ y", "--at", "x=[1,2],y=[1,2,3]", "--shape", "x=n y=n")
     assert "--shape says y=n, but --at gives y as f64[3] and x as f64[2]." in message
+
+
+# -- Taylor polynomials and graphs without a point
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["sin(x)", "--taylor", "3"],
+         ["Taylor polynomial of degree 3: f(x + δ) ≈ the sum of", "  degree 0:  sin(x)",
+          "  degree 1:  δ cos(x)", "  degree 2:  −½δ² sin(x)", "  degree 3:  −1/6 δ³ cos(x)"]),
+        (["x @ A @ x", "--shape", "x=n A=n,n", "--wrt", "x", "--taylor", "2"],
+         ["  degree 0:  xᵀAx", "  degree 1:  δᵀ(A + Aᵀ)x", "  degree 2:  δᵀAδ"]),
+        (["log(det(X))", "--shape", "X=n,n", "--taylor", "2"],
+         ["Taylor polynomial of degree 2: f(X + Δ) ≈ the sum of", "  degree 0:  log(det(X))",
+          "  degree 1:  tr(X⁻¹Δ)", "  degree 2:  −½tr(X⁻¹ΔX⁻¹Δ)"]),
+        (["x*y", "--taylor", "2"],
+         ["Taylor polynomial of degree 2: f(x + δx, y + δy) ≈ the sum of", "  degree 0:  xy",
+          "  degree 1:  y δx + x δy", "  degree 2:  δx δy"]),
+    ],
+)  # fmt: skip
+def test_taylor_polynomials_without_a_point_are_formulas_in_the_step(arguments, expected):
+    assert lines(*arguments)[-len(expected) :] == expected
+
+
+def test_terms_of_a_taylor_polynomial_sum_to_the_function_nearby():
+    from adjoint.cli import symbolic
+
+    def f(A, x):
+        return np.sum(np.exp(A @ x))
+
+    (found,) = symbolic.expand(f, [("m", "n"), ("n",)], {"A": ("m", "n"), "x": ("n",)}, ["x"], 4)
+    rng = np.random.default_rng(3)
+    A, x, step = rng.normal(size=(3, 2)), rng.normal(size=2), 1e-2 * rng.normal(size=2)
+    total = 0.0
+    for k, term in enumerate(found.terms):
+        scope: dict[str, Any] = {}
+        exec(term.source(), scope)
+        total += scope[f"term_{k}"](A, x, step)
+    assert np.isclose(total, f(A, x + step), rtol=1e-10)
+
+
+def test_taylor_polynomials_are_in_the_json():
+    found = json.loads(derive("x**2", "--taylor", "2", "--json").output)["taylor"][0]
+    assert [t["formula"] for t in found["terms"]] == ["x²", "2xδ", "δ²"]
+
+
+def test_a_graph_without_a_point_names_the_dimensions(tmp_path: Path) -> None:
+    path = tmp_path / "f.mmd"
+    shown = lines("mean((A @ x - b)**2)/23", "--shape", "A=m,n b=m x=n", "--graph", str(path))
+    assert shown[-1] == f"graph: {path}"
+    text = path.read_text("utf-8")
+    assert "A @ x" in text and "/ m" in text and "/ 23" in text and "29" not in text
+    assert derive("sin(x)", "--graph", str(tmp_path / "f.svg")).exit_code == 0
+    assert "sin x" in (tmp_path / "f.svg").read_text("utf-8")

@@ -3,17 +3,17 @@ and the rules by which they are found."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import output
+from adjoint.cli import output, symbolic
 from adjoint.cli.shapes import Dimensions, read_shapes
 from adjoint.cli.targets import Target, as_float
 from adjoint.errors import (
@@ -41,6 +41,10 @@ class Asked:
     layout: str
     typed: tuple[str, ...] = ()
     """The shapes as they were typed, to show a mistake in them."""
+    degree: int | None = None
+    """Of the Taylor polynomial, where that is a formula."""
+    picture: Path | None = None
+    """Where the graph without values is written."""
 
     @property
     def any(self) -> bool:
@@ -49,9 +53,8 @@ class Asked:
     @property
     def code_only(self) -> bool:
         """Whether only source code, or only LaTeX, is wanted: it is then printed by itself."""
-        return [self.formula, self.latex, self.source, self.steps].count(True) == 1 and (
-            self.latex or self.source
-        )
+        options = [self.formula, self.latex, self.source, self.steps, self.degree is not None]
+        return options.count(True) == 1 and (self.latex or self.source)
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,6 +125,8 @@ class ClosedForms:
     asked: Asked
     formulas: list[Closed]
     derivations: list[Derivation]
+    polynomials: list[symbolic.Polynomial] = field(default_factory=list)
+    picture: Path | None = None
 
     def texts(self) -> list[str]:
         """A paragraph for each form."""
@@ -135,7 +140,8 @@ class ClosedForms:
             found.append("\n".join(f"{c.latex_label} = {c.formula.latex()}" for c in self.formulas))
         if asked.source:
             found.append(_one_file([c.formula.source() for c in self.formulas]))
-        return found
+        found += [p.as_text() for p in self.polynomials]
+        return [*found, f"graph: {self.picture}"] if self.picture is not None else found
 
     def as_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -146,6 +152,10 @@ class ClosedForms:
                 {"variable": d.variable, "steps": [s.as_dict() for s in d.steps]}
                 for d in self.derivations
             ]
+        if self.polynomials:
+            found["taylor"] = [p.as_dict() for p in self.polynomials]
+        if self.picture is not None:
+            found["graph"] = str(self.picture)
         return found
 
 
@@ -198,10 +208,7 @@ def _as_function(
         named = {**fixed, **dict(zip(names, values, strict=True))}
         return target.function(*(named[name] for name in target.parameters))
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    f.__signature__ = signature  # type: ignore[attr-defined]
-    return f
+    return output.with_names(f, names)
 
 
 # -- the derivatives ---------------------------------------------------------------------------
@@ -241,7 +248,10 @@ def closed_forms(
         _closed(f, by, places, specs, shapes, value.results[0].rank, asked, one)
         for by in dict.fromkeys(chosen)
     ]  # fmt: skip
-    return ClosedForms(asked, formulas, derivations)
+    taylor = [] if asked.degree is None else symbolic.expand(f, specs, shapes, names, asked.degree)
+    if asked.picture is not None:
+        symbolic.draw(f, shapes, target.label, asked.picture)
+    return ClosedForms(asked, formulas, derivations, taylor, asked.picture)
 
 
 def _specification(

@@ -116,14 +116,12 @@ def derive(
     lengths = shapes.take_lengths(found, named)
     point = targets.place(found, named, unnamed)
     shapes.require_fitting(asked.shapes, point if points else named, lengths)
-    if (
-        not points
-        and targets.missing(found, point)
-        and not (degree is not None or traced or picture)
-    ):
+    if not points and targets.missing(found, point) and not traced and radius is None:
+        asked = replace(asked, degree=degree, picture=picture)
         _print_closed(found, asked, point, wrt, order, hessian, as_json)
         return
-    _require_point(found, point)
+    needs = "--trace" if traced else "--radius" if radius is not None else ""
+    _require_point(found, point, asked.shapes, needs)
     chosen = targets.choose(found, wrt, point)
     for name in chosen:
         point[name] = targets.as_float(point[name])
@@ -193,15 +191,17 @@ def _views(
     return views.Views(expansions, trace, picture)
 
 
-def _require_point(target: Target, point: dict[str, Any]) -> None:
+def _require_point(
+    target: Target, point: dict[str, Any], given: dict[str, shapes.Dimensions], needs: str
+) -> None:
     absent = targets.missing(target, point)
     if not absent:
         return
-    example = ",".join(f"{name}=1" for name in absent)
+    example = shapes.example(absent, given)
     if not point:
         raise output.CommandError(
-            f"{target.label} is a function of {', '.join(target.parameters)}; its derivatives are "
-            "computed at a point.",
+            f"{target.label} is a function of {', '.join(target.parameters)}; {needs} needs a "
+            "point.",
             hint=f'give one: --at "{example}".',
         )
     raise output.CommandError(

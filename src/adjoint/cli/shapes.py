@@ -21,6 +21,7 @@ from adjoint.graph.arraytype import describe
 
 Dimensions = tuple[str | int, ...]
 
+_SHOWN = 16
 _HINT = 'write --shape "X=n,m b=n", or b= for a number.'
 
 
@@ -157,6 +158,19 @@ def require_fitting(
                     _contradict(name, dims, typed, before)
 
 
+def example(names: Sequence[str], shapes: dict[str, Dimensions]) -> str:
+    """A point to paste, ``A=[[1,2],[3,4]],x=[1,2]``: of the shapes given, else numbers."""
+    dims = dict.fromkeys(d for name in names for d in shapes.get(name, ()) if isinstance(d, str))
+    lengths: dict[Any, int] = {d: 2 + k for k, d in enumerate(dims)}
+    found = []
+    for name in names:
+        shape = tuple(lengths.get(d, d) for d in shapes.get(name, ()))
+        size = int(np.prod(shape))
+        value = (1 + np.arange(size)).reshape(shape).tolist() if size <= _SHOWN else "…"
+        found.append(f"{name}={value}".replace(" ", ""))
+    return ",".join(found)
+
+
 def _contradict(name: str, dims: Dimensions, typed: str, before: str) -> None:
     also = f" and {before}" if before and before != typed else ""
     raise output.CommandError(
@@ -167,6 +181,6 @@ def _contradict(name: str, dims: Dimensions, typed: str, before: str) -> None:
 
 
 __all__ = [
-    "Dimensions", "names", "read_shapes", "require_fitting", "spelled", "take_lengths",
+    "Dimensions", "example", "names", "read_shapes", "require_fitting", "spelled", "take_lengths",
     "with_lengths",
 ]  # fmt: skip
