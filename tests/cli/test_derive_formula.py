@@ -193,7 +193,6 @@ def test_a_forgotten_shape_is_asked_for() -> None:
         (["--shape", "theta=n theta=m"], ["theta twice"]),
         (["--wrt", "tehta"], ["Did you mean theta?"]),
         (["--order", "9"], ["up to order 6"]),
-        (["--shape", "theta=n", "--steps"], ["--steps", "theta is an array", "--formula"]),
         (["--shape", "theta=2", "--trace"], ["--trace needs a point", '--at "theta=[1,2]"']),
         (["--taylor", "2", "--radius", "1"], ["--radius needs a point", '--at "theta=1"']),
         (["--taylor", "9"], ["up to degree 6", "--at for the numbers"]),
@@ -365,3 +364,50 @@ def test_a_graph_without_a_point_names_the_dimensions(tmp_path: Path) -> None:
     assert "A @ x" in text and "/ m" in text and "/ 23" in text and "29" not in text
     assert derive("sin(x)", "--graph", str(tmp_path / "f.svg")).exit_code == 0
     assert "sin x" in (tmp_path / "f.svg").read_text("utf-8")
+
+
+# -- derivations of more than one order, of choices, and of functions of arrays
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["log(det(X))", "--shape", "X=n,n"],
+         ["d(det(X)) = det(X) tr(X⁻¹ dX)                     Jacobi's formula",
+          "d(log(det(X))) = d(det(X)) / det(X) = tr(X⁻¹ dX)  chain rule, derivative of log",
+          "∂f/∂X = X⁻ᵀ"]),
+        (["a @ inv(X) @ b", "--shape", "X=n,n a=n b=n", "--wrt", "X"],
+         ["d(X⁻¹) = −X⁻¹ dX X⁻¹                     differential of the inverse",
+          "∂f/∂X = −X⁻ᵀabᵀX⁻ᵀ"]),
+        (["mean((A @ x - b)**2)", "--shape", "A=m,n b=m x=n", "--wrt", "x"],
+         ["d(Ax − b) = d(Ax) = A dx                                 sum rule",
+          "d(1/m ‖Ax − b‖²) = 1/m d(‖Ax − b‖²) = 2/m (Ax − b)ᵀA dx  constant multiple rule"]),
+        (["trace(X @ X)", "--shape", "X=n,n"],
+         ["d(XX) = dX X + X dX                product rule",
+          "d(tr(XX)) = tr(d(XX)) = 2tr(X dX)  linearity"]),
+        (["abs(x)", "--order", "1"], ["d(|x|) = dx sign(x)  chain rule, derivative of |x|",
+                                      "∂f/∂x = sign(x)"]),
+        (["x**3", "--order", "2"],
+         ["(x³)′ = 3x²  power rule",
+          "′ is the derivative with respect to x; now of the derivative of order 1",
+          "(3x²)′ = 3 · (x²)′ = 6x  constant multiple rule"]),
+        (["x @ A @ x", "--shape", "x=n A=n,n", "--wrt", "x", "--hessian"],
+         ["d((A + Aᵀ)x) = (A + Aᵀ) dx  constant multiple rule",
+          "so its derivative is A + Aᵀ"]),
+    ],
+)  # fmt: skip
+def test_steps(arguments, expected):
+    shown = lines(*arguments, "--steps")
+    for line in expected:
+        assert line in shown, "\n".join(shown)
+
+
+def test_steps_are_not_repeated_and_long_lines_have_their_rule_below():
+    shown = lines("x**2*exp(x**2)", "--steps")
+    assert sum(line.startswith("(x²)′") for line in shown) == 1
+    assert shown[-1] == "    product rule" and max(map(len, shown)) < 100
+
+
+def test_steps_of_a_choice_by_an_untouched_part_leave_out_what_does_not_vary():
+    shown = "\n".join(lines("softmax(x)", "--shape", "x=n", "--steps"))
+    assert "differential of max" not in shown and shown.endswith("where p = softmax(x)")

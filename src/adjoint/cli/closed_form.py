@@ -13,14 +13,13 @@ import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import output, symbolic
+from adjoint.cli import derivation, output, symbolic
 from adjoint.cli.shapes import Dimensions, read_shapes
 from adjoint.cli.targets import Target, as_float
 from adjoint.errors import (
     AbstractValueError,
     AdjointError,
 )
-from adjoint.printing.derivation import Derivation
 from adjoint.printing.formula import Formula
 from adjoint.printing.latex import symbol_latex
 from adjoint.printing.unicode import symbol_text
@@ -124,7 +123,7 @@ class ClosedForms:
 
     asked: Asked
     formulas: list[Closed]
-    derivations: list[Derivation]
+    derivations: list[derivation.Derived]
     polynomials: list[symbolic.Polynomial] = field(default_factory=list)
     picture: Path | None = None
 
@@ -133,7 +132,7 @@ class ClosedForms:
         asked = self.asked
         found = []
         if asked.steps:
-            found += [str(d) for d in self.derivations]
+            found += [d.as_text() for d in self.derivations]
         if asked.formula:
             found.append("\n".join(c.as_text() for c in self.formulas))
         if asked.latex:
@@ -148,10 +147,7 @@ class ClosedForms:
         if self.formulas:
             found["formulas"] = [c.as_dict() for c in self.formulas]
         if self.derivations:
-            found["steps"] = [
-                {"variable": d.variable, "steps": [s.as_dict() for s in d.steps]}
-                for d in self.derivations
-            ]
+            found["steps"] = [d.as_dict() for d in self.derivations]
         if self.polynomials:
             found["taylor"] = [p.as_dict() for p in self.polynomials]
         if self.picture is not None:
@@ -236,8 +232,15 @@ def closed_forms(
     names = [name for name in wrt if name in shapes]
     derivations = []
     if asked.steps:
-        _require_scalars(target, shapes, value)
-        derivations = [ad.derivation(f, name) for name in names]
+        derivations = derivation.derivations(
+            f,
+            specs,
+            shapes,
+            names,
+            2 if hessian and order < 2 else order,
+            target.label,
+            asked.layout,
+        )
     chosen = [(name,) * k for name in names for k in range(1, order + 1)]
     if hessian:
         chosen += [(a, b) for i, a in enumerate(names) for b in names[i:]]
@@ -281,17 +284,6 @@ def _value(
         lines = "\n".join(filter(None, (error.hint, hint)))
         AdjointError.__init__(error, error.headline, where=error.where, hint=lines)
         raise
-
-
-def _require_scalars(target: Target, shapes: dict[str, Dimensions], value: Formula) -> None:
-    arrays = [name for name, dims in shapes.items() if dims]
-    if arrays or value.results[0].shape:
-        what = f"{', '.join(arrays)} {'is an array' if len(arrays) == 1 else 'are arrays'}"
-        raise output.CommandError(
-            f"--steps shows the rules for functions of numbers whose value is a number; in "
-            f"{target.label} {what if arrays else 'the value is an array'}.",
-            hint="use --formula.",
-        )
 
 
 def _closed(

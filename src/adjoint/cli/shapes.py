@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from adjoint.calculus.formula_arguments import PRIMES
 from adjoint.cli import output
 from adjoint.cli.targets import Target, as_float
 from adjoint.errors import (
@@ -129,6 +130,20 @@ def _require_one_meaning(
     _require(False, text, column, headline, "name the dimension by another letter.")
 
 
+def lengths_for(shapes: dict[str, Dimensions], text: str) -> dict[str, int]:
+    """A length for each named dimension that is no number of the function."""
+    used = {d for dims in shapes.values() for d in dims if isinstance(d, int)}
+    used |= {int(digits) for digits in re.findall(r"\d+", text)}
+    free = iter(n for n in PRIMES if n not in used)
+    dims = dict.fromkeys(d for dims in shapes.values() for d in dims if isinstance(d, str))
+    return {d: next(free) for d in dims}
+
+
+def shape_of(dims: Dimensions, lengths: dict[str, int]) -> tuple[int, ...]:
+    """A shape with numbers for its dimensions."""
+    return tuple(lengths[d] if isinstance(d, str) else d for d in dims)
+
+
 # -- shapes and a point ----------------------------------------------------------------------------
 
 
@@ -161,10 +176,10 @@ def require_fitting(
 def example(names: Sequence[str], shapes: dict[str, Dimensions]) -> str:
     """A point to paste, ``A=[[1,2],[3,4]],x=[1,2]``: of the shapes given, else numbers."""
     dims = dict.fromkeys(d for name in names for d in shapes.get(name, ()) if isinstance(d, str))
-    lengths: dict[Any, int] = {d: 2 + k for k, d in enumerate(dims)}
+    lengths = {d: 2 + k for k, d in enumerate(dims)}
     found = []
     for name in names:
-        shape = tuple(lengths.get(d, d) for d in shapes.get(name, ()))
+        shape = shape_of(shapes.get(name, ()), lengths)
         size = int(np.prod(shape))
         value = (1 + np.arange(size)).reshape(shape).tolist() if size <= _SHOWN else "…"
         found.append(f"{name}={value}".replace(" ", ""))
@@ -181,6 +196,6 @@ def _contradict(name: str, dims: Dimensions, typed: str, before: str) -> None:
 
 
 __all__ = [
-    "Dimensions", "example", "names", "read_shapes", "require_fitting", "spelled", "take_lengths",
-    "with_lengths",
+    "Dimensions", "example", "lengths_for", "names", "read_shapes", "require_fitting", "shape_of",
+    "spelled", "take_lengths", "with_lengths",
 ]  # fmt: skip

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 import adjoint as ad
-from adjoint.calculus.formula_arguments import PRIMES
 from adjoint.cli import output
-from adjoint.cli.shapes import Dimensions
+from adjoint.cli.shapes import Dimensions, lengths_for, shape_of
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import variable
 from adjoint.graph.scope import Scope
@@ -122,14 +121,13 @@ def _step_names(group: tuple[str, ...], shapes: dict[str, Dimensions]) -> tuple[
 
 def draw(f: Callable[..., Any], shapes: dict[str, Dimensions], text: str, path: Path) -> None:
     """Writes the computation graph without values; lengths have the names of the dimensions."""
-    lengths = _lengths(shapes, text)
+    lengths = lengths_for(shapes, text)
     named = {n: name for name, n in lengths.items()}
     with Scope("graph(f)", abstract=_ABSTRACT) as scope, np.errstate(all="ignore"):
         variables = [
-            variable(scope, None, ArrayType(tuple(lengths.get(d, d) for d in dims),  # type: ignore
-                                            np.dtype(np.float64)))
+            variable(scope, None, ArrayType(shape_of(dims, lengths), np.dtype(np.float64)))
             for dims in shapes.values()
-        ]  # fmt: skip
+        ]
         picture = ad.graph(f)(*variables)
     for step in picture.steps:
         step.operation = re.sub(
@@ -139,15 +137,6 @@ def draw(f: Callable[..., Any], shapes: dict[str, Dimensions], text: str, path: 
         picture.save(path)
     except OSError as error:
         raise output.CommandError(f"{path} cannot be written: {error.strerror}.") from None
-
-
-def _lengths(shapes: dict[str, Dimensions], text: str) -> dict[str, int]:
-    """A length for each named dimension that is no number of the function."""
-    used = {d for dims in shapes.values() for d in dims if isinstance(d, int)}
-    used |= {int(digits) for digits in re.findall(r"\d+", text)}
-    free = iter(n for n in PRIMES if n not in used)
-    dims = dict.fromkeys(d for dims in shapes.values() for d in dims if isinstance(d, str))
-    return {d: next(free) for d in dims}
 
 
 __all__ = ["Polynomial", "draw", "expand"]
