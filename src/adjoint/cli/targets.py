@@ -218,7 +218,8 @@ def choose(target: Target, wrt: Sequence[str], point: dict[str, Any]) -> tuple[s
             raise UnknownNameError(
                 f"--wrt names {name}, but {target.label} is a function of "
                 f"{', '.join(target.parameters) or 'nothing'}."
-                + _did_you_mean(name, target.parameters)
+                + _did_you_mean(name, target.parameters),
+                hint=f"write --wrt {','.join(target.parameters)}." if target.parameters else "",
             )
     if asked:
         return tuple(dict.fromkeys(asked))
