@@ -439,3 +439,30 @@ def test_the_caret_stands_under_the_operator_and_hints_fit(arguments, words):
 def test_the_order_of_a_norm_is_its_second_argument_as_in_numpy():
     assert "f      3.0" in derive("norm(x, 1)", "--at", "x=[1,-2]").output
     assert "f      2.0" in derive("norm(x, inf)", "--at", "x=[1,-2]").output
+
+
+def test_each_order_is_printed_as_soon_as_it_is_found(monkeypatch):
+    from adjoint.cli import closed_form
+
+    echoed: list[str] = []
+    found = closed_form._closed
+
+    def after_the_first(f, by, *others):
+        if len(by) == 2:
+            echoed.append("second")
+        return found(f, by, *others)
+
+    monkeypatch.setattr(closed_form, "_closed", after_the_first)
+    monkeypatch.setattr("click.echo", lambda text="", **options: echoed.append(text))
+    derive("x**3", "--order", "2")
+    assert echoed == ["f = x**3\n\ndf/dx = 3x²", "second", "d²f/dx² = 6x"]
+
+
+def test_the_help_says_how_far_formulas_go():
+    text = " ".join(derive("--help").output.split())
+    assert "as formulas, to 6." in text and "a formula to degree 6." in text
+
+
+def test_formulas_and_what_follows_are_paragraphs():
+    shown = lines("x**3", "--formula", "--latex")
+    assert shown == ["f = x**3", "", "df/dx = 3x²", "", r"\frac{df}{dx} = 3\,x^{2}"]

@@ -127,13 +127,13 @@ class ClosedForms:
     polynomials: list[symbolic.Polynomial] = field(default_factory=list)
     picture: Path | None = None
 
-    def texts(self) -> list[str]:
-        """A paragraph for each form."""
+    def texts(self, told: bool = False) -> list[str]:
+        """A paragraph for each form; without the formulas if they have been told one by one."""
         asked = self.asked
         found = []
         if asked.steps:
             found += [d.as_text() for d in self.derivations]
-        if asked.formula:
+        if asked.formula and not told:
             found.append("\n".join(c.as_text() for c in self.formulas))
         if asked.latex:
             found.append("\n".join(f"{c.latex_label} = {c.formula.latex()}" for c in self.formulas))
@@ -212,9 +212,10 @@ def _as_function(
 
 def closed_forms(
     target: Target, asked: Asked, point: dict[str, Any], wrt: Sequence[str], order: int,
-    hessian: bool,
+    hessian: bool, tell: Callable[[Closed], None] = lambda closed: None,
 ) -> ClosedForms:  # fmt: skip
-    """The derivatives with respect to the chosen variables as formulas."""
+    """The derivatives with respect to the chosen variables as formulas; each is told as soon as it
+    is found, since high orders take long."""
     if order > MAX_ORDER:
         raise output.CommandError(
             f"formulas go up to order {MAX_ORDER}; got --order {order}.",
@@ -247,10 +248,10 @@ def closed_forms(
     one = len(target.parameters) == 1
     places = {name: k for k, name in enumerate(shapes)}
     only_steps = asked.steps and not (asked.formula or asked.latex or asked.source)
-    formulas = [] if only_steps else [
-        _closed(f, by, places, specs, shapes, value.results[0].rank, asked, one)
-        for by in dict.fromkeys(chosen)
-    ]  # fmt: skip
+    formulas: list[Closed] = []
+    for by in [] if only_steps else dict.fromkeys(chosen):
+        formulas.append(_closed(f, by, places, specs, shapes, value.results[0].rank, asked, one))
+        tell(formulas[-1])
     taylor = [] if asked.degree is None else symbolic.expand(f, specs, shapes, names, asked.degree)
     if asked.picture is not None:
         symbolic.draw(f, shapes, target.label, asked.picture)
