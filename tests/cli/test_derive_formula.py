@@ -466,3 +466,12 @@ def test_the_help_says_how_far_formulas_go():
 def test_formulas_and_what_follows_are_paragraphs():
     shown = lines("x**3", "--formula", "--latex")
     assert shown == ["f = x**3", "", "df/dx = 3x²", "", r"\frac{df}{dx} = 3\,x^{2}"]
+
+
+def test_a_number_of_the_function_is_no_length(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("def f(x):\n    return (x @ x) / 23\n", "utf-8")
+    target, path = f"{tmp_path / 'model.py'}:f", tmp_path / "f.mmd"
+    shown = "\n".join(lines(target, "--shape", "x=n", "--steps", "--graph", str(path)))
+    assert "1/23" in shown and "1/n" not in shown and "(for n = 23)" in shown
+    assert "/ 23" in path.read_text("utf-8")
+    assert "2/n xᵀ dx" in "\n".join(lines("x @ x / n", "--shape", "x=n", "--steps"))

@@ -98,14 +98,15 @@ def _one(
             steps = tuple(dict.fromkeys(found.steps))
             heading = f"′ is the derivative with respect to {found.variable}{again}"
             return Derived(found.variable, order, heading, steps, "({})′ = {}", "")
-    steps = differential(g, shapes, name, label).steps
+    by_parts = differential(g, shapes, name, label)
     letter = symbol_text(name)
     heading = f"d is the differential for a change d{letter} of {letter}{again}"
     first, *rest = str(formula).split("\n")
     what = "f" if order == 1 else "of that"
     closing = "\n".join([f"∂{what}/∂{letter} = {first}" if order == 1 else
                          f"so its derivative is {first}", *(f"  {r}" for r in rest)])  # fmt: skip
-    return Derived(letter, order, heading, steps, "d({}) = {}", closing)
+    closing = "\n".join(filter(None, [by_parts.remark, closing]))
+    return Derived(letter, order, heading, by_parts.steps, "d({}) = {}", closing)
 
 
 __all__ = ["Derived", "derivations"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.cli.shapes import Dimensions, lengths_for, shape_of
+from adjoint.cli.shapes import Dimensions, alike, shape_of
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import variable
 from adjoint.graph.ir import Node, reachable
@@ -53,20 +53,29 @@ RULES = {
 class Differential:
     """How a differential is found: steps from the innermost part outwards, then the derivative."""
 
-    variable: str
     steps: tuple[DerivationStep, ...]
-
-    @property
-    def heading(self) -> str:
-        return f"d is the differential for a change d{self.variable} of {self.variable}"
+    remark: str
+    """For which lengths the steps hold, if not for all."""
 
 
 def differential(
     f: Callable[..., Any], shapes: dict[str, Dimensions], name: str, text: str
 ) -> Differential:
     """The differential of a function of arrays with respect to one variable, step by step."""
-    lengths = lengths_for(shapes, text)
-    kinds = [ArrayType(shape_of(dims, lengths), np.dtype(np.float64)) for dims in shapes.values()]
+
+    def shown(lengths: dict[str, int], named: bool) -> tuple[DerivationStep, ...]:
+        return _traced(
+            f, shapes, name, lengths, {n: d for d, n in lengths.items()} if named else {}
+        )
+
+    return Differential(*alike(shown, shapes, text))
+
+
+def _traced(
+    f: Callable[..., Any], shapes: dict[str, Dimensions], name: str, lengths: dict[str, int],
+    sizes: dict[int, str],
+) -> tuple[DerivationStep, ...]:  # fmt: skip
+    kinds = [ArrayType(shape_of(d, lengths), np.dtype(np.float64)) for d in shapes.values()]
     place = list(shapes).index(name)
     with Scope(_CALLED, abstract=_ABSTRACT) as outside, np.errstate(all="ignore"):
         values: list[Any] = [variable(outside, None, kind) for kind in kinds]
@@ -77,9 +86,8 @@ def differential(
         with Scope(_CALLED, abstract=_ABSTRACT) as scope:
             group = Variables(scope, values[place], _CALLED, name)
             outputs = Outputs(f(*values[:place], group.tree, *values[place + 1 :]), _CALLED)
-            printer = Unicode({n: d for d, n in lengths.items()})
-            found = _Steps(group.nodes[0], name, outside, scope, known, printer)
-            return Differential(symbol_text(name), tuple(found.of(outputs.nodes[0])))
+            found = _Steps(group.nodes[0], name, outside, scope, known, Unicode(sizes))
+            return tuple(found.of(outputs.nodes[0]))
 
 
 class _Steps:

@@ -4,7 +4,7 @@ the values of ``--at`` have them."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -130,11 +130,11 @@ def _require_one_meaning(
     _require(False, text, column, headline, "name the dimension by another letter.")
 
 
-def lengths_for(shapes: dict[str, Dimensions], text: str) -> dict[str, int]:
+def lengths_for(shapes: dict[str, Dimensions], text: str, skipped: int = 0) -> dict[str, int]:
     """A length for each named dimension that is no number of the function."""
     used = {d for dims in shapes.values() for d in dims if isinstance(d, int)}
     used |= {int(digits) for digits in re.findall(r"\d+", text)}
-    free = iter(n for n in PRIMES if n not in used)
+    free = iter(n for n in PRIMES[skipped:] + PRIMES[:skipped] if n not in used)
     dims = dict.fromkeys(d for dims in shapes.values() for d in dims if isinstance(d, str))
     return {d: next(free) for d in dims}
 
@@ -142,6 +142,22 @@ def lengths_for(shapes: dict[str, Dimensions], text: str) -> dict[str, int]:
 def shape_of(dims: Dimensions, lengths: dict[str, int]) -> tuple[int, ...]:
     """A shape with numbers for its dimensions."""
     return tuple(lengths[d] if isinstance(d, str) else d for d in dims)
+
+
+def alike(
+    shown: Callable[[dict[str, int], bool], Any], shapes: dict[str, Dimensions], text: str
+) -> tuple[Any, str]:
+    """What is shown for lengths of the dimensions, by name if it is the same for other lengths.
+
+    A number in the function may be one of the lengths by chance, and a loop is one of a length:
+    what is shown then has the numbers, and the remark says for which lengths it is.
+    """
+    lengths = lengths_for(shapes, text)
+    found = shown(lengths, True)
+    if not lengths or found == shown(lengths_for(shapes, text, len(PRIMES) // 2), True):
+        return found, ""
+    remark = ", ".join(f"{name} = {n}" for name, n in lengths.items())
+    return shown(lengths, False), f"(for {remark})"
 
 
 # -- shapes and a point ----------------------------------------------------------------------------
@@ -196,6 +212,6 @@ def _contradict(name: str, dims: Dimensions, typed: str, before: str) -> None:
 
 
 __all__ = [
-    "Dimensions", "example", "lengths_for", "names", "read_shapes", "require_fitting", "shape_of",
+    "Dimensions", "alike", "example", "names", "read_shapes", "require_fitting", "shape_of",
     "spelled", "take_lengths", "with_lengths",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 import adjoint as ad
 from adjoint.cli import output
-from adjoint.cli.shapes import Dimensions, lengths_for, shape_of
+from adjoint.cli.shapes import Dimensions, alike, shape_of
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import variable
 from adjoint.graph.scope import Scope
@@ -121,18 +121,22 @@ def _step_names(group: tuple[str, ...], shapes: dict[str, Dimensions]) -> tuple[
 
 def draw(f: Callable[..., Any], shapes: dict[str, Dimensions], text: str, path: Path) -> None:
     """Writes the computation graph without values; lengths have the names of the dimensions."""
-    lengths = lengths_for(shapes, text)
-    named = {n: name for name, n in lengths.items()}
-    with Scope("graph(f)", abstract=_ABSTRACT) as scope, np.errstate(all="ignore"):
-        variables = [
-            variable(scope, None, ArrayType(shape_of(dims, lengths), np.dtype(np.float64)))
-            for dims in shapes.values()
-        ]
-        picture = ad.graph(f)(*variables)
-    for step in picture.steps:
-        step.operation = re.sub(
-            r"(?<![\w.])\d+(?![\w.])", lambda m: named.get(int(m[0]), m[0]), step.operation
-        )
+    drawn: list[Any] = []
+
+    def shown(lengths: dict[str, int], by_name: bool) -> list[str]:
+        named = {n: name for name, n in lengths.items()} if by_name else {}
+        kinds = [ArrayType(shape_of(d, lengths), np.dtype(np.float64)) for d in shapes.values()]
+        with Scope("graph(f)", abstract=_ABSTRACT) as scope, np.errstate(all="ignore"):
+            picture = ad.graph(f)(*(variable(scope, None, kind) for kind in kinds))
+        for step in picture.steps:
+            step.operation = re.sub(
+                r"(?<![\w.])\d+(?![\w.])", lambda m: named.get(int(m[0]), m[0]), step.operation
+            )
+        drawn.append(picture)
+        return [step.operation for step in picture.steps]
+
+    _, remark = alike(shown, shapes, text)
+    picture = drawn[-1] if remark else drawn[0]
     try:
         picture.save(path)
     except OSError as error:
