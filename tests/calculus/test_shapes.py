@@ -93,7 +93,7 @@ MISFITS = [
     ((triple, inner), np.ones(2), "triple takes f64[3], but inner returns f64[2]"),
     ((layer,), np.ones(5), "layer takes f64[3], but x is f64[5]: inner dimensions 3 and 5."),
     ((np.linalg.det, lambda x: np.outer(x, x)[:, :1]), np.ones(2),
-     "det takes f64[2,2], but λ returns f64[2,1]: inner dimensions (2×2) and (2×1)."),
+     "det takes f64[2,2], but the λ of J1 returns f64[2,1]: inner dimensions (2×2) and (2×1)."),
     ((layer, product, inner), np.ones(2), "layer takes f64[3], but product returns "),
 ]  # fmt: skip
 

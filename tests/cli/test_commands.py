@@ -204,7 +204,7 @@ def test_a_file_that_does_not_parse_shows_its_line(tmp_path: Path) -> None:
 def test_evaluation_errors_have_a_caret_and_exit_with_1() -> None:
     error = as_json("derive", "x @ y", "--at", "x=[1,2],y=[1,2,3]", code=1)["error"]
     assert error["message"] == "@ needs shapes that fit; got f64[2] and f64[3]."
-    assert error["column"] == 0 and error["where"].endswith("^")
+    assert error["column"] == 2 and error["where"].endswith("^")
 
 
 def test_derivatives_too_large_to_print_are_refused() -> None:

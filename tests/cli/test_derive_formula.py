@@ -160,7 +160,7 @@ def refused(*arguments: str) -> str:
 def test_shapes_that_do_not_fit_are_named() -> None:
     message = refused("1 + X @ b", "--shape", "X=n,m b=n")
     assert "f64[n,m] and f64[n]" in message
-    assert "  1 + X @ b\n      ^" in message
+    assert "  1 + X @ b\n        ^" in message
 
 
 def test_messages_name_dimensions_and_not_lengths_that_stand_for_them() -> None:
@@ -193,8 +193,9 @@ def test_a_forgotten_shape_is_asked_for() -> None:
         (["--shape", "theta=n theta=m"], ["theta twice"]),
         (["--wrt", "tehta"], ["Did you mean theta?"]),
         (["--order", "9"], ["up to order 6"]),
-        (["--shape", "theta=n", "--steps"], ["--steps", "theta is an array", "--formula"]),
-        (["--taylor", "2"], ["at a point"]),
+        (["--shape", "theta=2", "--trace"], ["--trace needs a point", '--at "theta=[1,2]"']),
+        (["--taylor", "2", "--radius", "1"], ["--radius needs a point", '--at "theta=1"']),
+        (["--taylor", "9"], ["up to degree 6", "--at for the numbers"]),
     ],
 )
 def test_mistakes_in_options(options: list[str], words: list[str]) -> None:
@@ -254,3 +255,57 @@ def test_an_expression_may_begin_with_a_minus_sign():
     assert "df/dx = −2x" in lines("--formula", "-x**2")
     assert "No such option '--formla'" in derive("-x", "--formla").output
     assert "df/dx  -2.0" in derive("-x**2", "--at", "x=1").output
+
+
+# -- dimensions that the function names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["sum(x)**2/n", "--shape", "x=n"], "df/dx = 2/n sum(x) 𝟏ᵀ"),
+        (["x @ x / n", "--shape", "x=n", "--at", "x=[1,3]"], "df/dx  [1. 3.]"),
+        (["trace(X @ eye(n))", "--shape", "X = n, n"], "df/dX = I"),
+    ],
+)
+def test_a_dimension_in_the_function_is_the_length_and_no_variable(arguments, line):
+    shown = lines(*arguments)
+    assert line in shown and not any("∂n" in text or "23" in text for text in shown)
+
+
+def test_source_reads_the_length_off_the_array():
+    found = functions("x @ x / n", "--shape", "x=n")
+    assert np.allclose(found["df_dx"](np.array([1.0, 2.0, 3.0])), [2 / 3, 4 / 3, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--shape", "x=n", "--wrt", "n"], ["--wrt names n", "--shape x=n", "no derivative"]),
+        (["--shape", "x=n n="], ["is itself given a shape", "  x=n n=\n    ^"]),
+        (["--shape", "x=n", "--at", "x=[1,2],n=3"], ["--shape says x=n", "f64[2] and n=3"]),
+        (["--shape", "x=3", "--at", "x=[1,2],n=1"], ["--shape says x=3", "x as f64[2]"]),
+        (["--shape", "x=n,m", "--at", "x=[1,2],n=1"], ["--shape says x=n,m", "x as f64[2]"]),
+        (["--shape", "x=", "--at", "x=[1,2],n=1"], ["x= (a number)", "x as f64[2]"]),
+        (["--shape", "x:n,n"], ["with = and not with a colon", "  x:n,n\n   ^"]),
+        (["--shape", "x=-1"], ["a length is 0 or more", "'-1'", "    ^"]),
+        (["--shape", "x=n==3"], ["a name stands before each =", "  x=n==3\n      ^"]),
+    ],
+)
+def test_shapes_that_contradict_the_function_or_the_point(arguments, words):
+    message = refused("sum(x)/n", *arguments)
+    for word in words:
+        assert word in message, message
+
+
+def test_an_argument_with_a_value_is_no_dimension(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("def f(x, n=5):\n    return (x**n).sum()\n", "utf-8")
+    message = refused(f"{tmp_path / 'model.py'}:f", "--shape", "x=n")
+    assert "n is a dimension here, a length, and is an argument of model.py:f with the value 5" in (
+        message
+    )
+
+
+def test_two_vectors_of_one_length_have_it_at_a_point():
+    message = refused("x @ x + y @ y", "--at", "x=[1,2],y=[1,2,3]", "--shape", "x=n y=n")
+    assert "--shape says y=n, but --at gives y as f64[3] and x as f64[2]." in message

@@ -219,7 +219,7 @@ def test_evaluation_errors_show_the_step() -> None:
     with pytest.raises(EvaluationError) as caught:
         evaluate(parse("1 + v @ w"), {"v": V, "w": np.ones(3)})
     assert str(caught.value) == (
-        "@ needs shapes that fit; got f64[2] and f64[3].\n  1 + v @ w\n      ^"
+        "@ needs shapes that fit; got f64[2] and f64[3].\n  1 + v @ w\n        ^"
     )
     with pytest.raises(EvaluationError, match="out of bounds"):
         evaluate(parse("v[5]"), {"v": V})

@@ -14,6 +14,7 @@ from adjoint.errors import (
     AdjointError,
     ArgumentError,
     ArgumentValueError,
+    ShapeMismatchError,
     UnknownNameError,
     nearest,
 )
@@ -71,7 +72,11 @@ def specifications(
         if name in given:
             raise ArgumentError(f"formula(f) got two shapes for {name}.")
         given[name] = spec
-    return {p: given.get(p.name, _default(p)) for p in parameters}
+    # Without default and annotation: a parameter is hashed with them, and an array has no hash.
+    return {
+        p.replace(default=p.empty, annotation=p.empty): given.get(p.name, _default(p))
+        for p in parameters
+    }
 
 
 def _default(p: inspect.Parameter) -> Any:
@@ -105,6 +110,14 @@ class Dimensions:
                 if isinstance(d, str) and d not in self.lengths:
                     self.lengths[d] = next(free)
         self.names = {n: name for name, n in self.lengths.items()}
+        self.numbers = [p.name for p, spec in specs.items() if isinstance(spec, str) and not spec]
+        for p, spec in specs.items():
+            if p.name in self.lengths and not isinstance(spec, _Fixed):
+                raise ArgumentValueError(
+                    f"formula(f) got {p.name} as a dimension, and {p.name} is a parameter of f: a "
+                    "length is no variable.",
+                    hint=f"name the dimension by another letter, and in f use len(x) for {p.name}.",
+                )
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(d if isinstance(d, int) else self.lengths[d] for d in self.parsed[name])
@@ -116,7 +129,12 @@ class Dimensions:
             yield
         except AdjointError as error:
             headline = re.sub(r"\[[\d,]+\]|\(\d+,(?: ?\d+,?)*\)", self._named, error.headline)
-            AdjointError.__init__(error, headline, where=error.where, hint=error.hint)
+            hint = error.hint
+            if isinstance(error, ShapeMismatchError) and self.numbers:
+                numbers = ", ".join(self.numbers)
+                more = f'what has no shape is a number, here {numbers}; pass {self.numbers[0]}="n".'
+                hint = f"{hint}\n{more}" if hint else more
+            AdjointError.__init__(error, headline, where=error.where, hint=hint)
             raise
 
     def _named(self, shape: re.Match[str]) -> str:

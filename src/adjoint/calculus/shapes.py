@@ -187,6 +187,12 @@ def _name(function: Callable[[Any], Any]) -> str:
     return "λ" if name == "<lambda>" else str(name)
 
 
+def _placed(functions: tuple[Callable[[Any], Any], ...], k: int) -> str:
+    """The name of a function; a λ has none, and is told from the others by its Jacobian."""
+    name = _name(functions[k])
+    return f"the λ of J{len(functions) - k}" if name == "λ" else name
+
+
 def _factor(function: Callable[[Any], Any], before: Any, value: Any) -> Factor:
     if isinstance(value, tuple | list | dict) or value is None:
         raise ArgumentError(
@@ -209,10 +215,10 @@ def _apply(functions: tuple[Callable[[Any], Any], ...], k: int, value: Any, call
         wanted = _accepted(functions[k], np.shape(value))
         if wanted is None:
             raise
-        name, innermost = _name(functions[k]), k == len(functions) - 1
+        name, innermost = _placed(functions, k), k == len(functions) - 1
         raise ShapeMismatchError(
             f"{called}: {name} takes {ArrayType(wanted, np.dtype(np.float64))}, but "
-            f"{'x is' if innermost else f'{_name(functions[k + 1])} returns'} {describe(value)}: "
+            f"{'x is' if innermost else f'{_placed(functions, k + 1)} returns'} {describe(value)}: "
             f"inner dimensions {_axes(wanted)} and {_axes(np.shape(value))}.",
             hint=f"{name} itself says: {str(error).splitlines()[0]}",
         ) from error

@@ -3,34 +3,29 @@ and the rules by which they are found."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import output
+from adjoint.cli import derivation, output, symbolic
+from adjoint.cli.shapes import Dimensions, read_shapes
 from adjoint.cli.targets import Target, as_float
 from adjoint.errors import (
     AbstractValueError,
     AdjointError,
-    ExpressionError,
-    UnknownNameError,
-    nearest,
 )
-from adjoint.printing.derivation import Derivation
 from adjoint.printing.formula import Formula
 from adjoint.printing.latex import symbol_latex
 from adjoint.printing.unicode import symbol_text
 
 MAX_ORDER = 6
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-Dimensions = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,12 @@ class Asked:
     steps: bool
     shapes: dict[str, Dimensions]
     layout: str
+    typed: tuple[str, ...] = ()
+    """The shapes as they were typed, to show a mistake in them."""
+    degree: int | None = None
+    """Of the Taylor polynomial, where that is a formula."""
+    picture: Path | None = None
+    """Where the graph without values is written."""
 
     @property
     def any(self) -> bool:
@@ -51,9 +52,8 @@ class Asked:
     @property
     def code_only(self) -> bool:
         """Whether only source code, or only LaTeX, is wanted: it is then printed by itself."""
-        return [self.formula, self.latex, self.source, self.steps].count(True) == 1 and (
-            self.latex or self.source
-        )
+        options = [self.formula, self.latex, self.source, self.steps, self.degree is not None]
+        return options.count(True) == 1 and (self.latex or self.source)
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,54 +81,10 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         *, formula: bool, latex: bool, source: bool, steps: bool, shapes: tuple[str, ...],
         layout: str, **others: Any,
     ) -> None:  # fmt: skip
-        asked = Asked(formula, latex, source, steps, read_shapes(shapes), layout)
+        asked = Asked(formula, latex, source, steps, read_shapes(shapes), layout, shapes)
         command(asked=asked, **others)
 
     return with_asked
-
-
-def read_shapes(texts: Sequence[str]) -> dict[str, Dimensions]:
-    """The shapes of ``--shape``: ``X=n,m b=n``, also as ``X=n,m,b=n``; ``c=`` is a number.
-
-    >>> read_shapes(["X=n,3", "b=n"])
-    {'X': ('n', 3), 'b': ('n',)}
-    """
-    found: dict[str, Dimensions] = {}
-    for text in texts:
-        name = ""
-        for column, word in _words(text):
-            before, sign, dimension = word.rpartition("=")
-            if sign:
-                name = before
-                _require(name.isidentifier(), text, column, "a shape is written as name=n,m.")
-                _require(name not in found, text, column, f"--shape gives {name} twice.")
-                found[name] = ()
-            _require(bool(name), text, column, "a shape is written as name=n,m.")
-            if dimension:
-                good = dimension.isidentifier() or dimension.isdecimal()
-                _require(good, text, column + len(before + sign),
-                         f"a dimension is a name or a number; got {dimension!r}.")  # fmt: skip
-                found[name] += (int(dimension) if dimension.isdecimal() else dimension,)
-    return found
-
-
-def _words(text: str) -> Iterator[tuple[int, str]]:
-    column = 0
-    for word in text.replace(" ", ",").split(","):
-        if word:
-            yield column, word
-        column += len(word) + 1
-
-
-def _require(condition: bool, text: str, column: int, headline: str) -> None:
-    if not condition:
-        error = ExpressionError(
-            headline,
-            where=f"{text}\n{' ' * column}^",
-            hint='write --shape "X=n,m b=n", or b= for a number.',
-        )
-        error.column = column  # type: ignore[attr-defined]
-        raise error
 
 
 @dataclass(frozen=True)
@@ -167,31 +123,35 @@ class ClosedForms:
 
     asked: Asked
     formulas: list[Closed]
-    derivations: list[Derivation]
+    derivations: list[derivation.Derived]
+    polynomials: list[symbolic.Polynomial] = field(default_factory=list)
+    picture: Path | None = None
 
-    def texts(self) -> list[str]:
-        """A paragraph for each form."""
+    def texts(self, told: bool = False) -> list[str]:
+        """A paragraph for each form; without the formulas if they have been told one by one."""
         asked = self.asked
         found = []
         if asked.steps:
-            found += [str(d) for d in self.derivations]
-        if asked.formula:
+            found += [d.as_text() for d in self.derivations]
+        if asked.formula and not told:
             found.append("\n".join(c.as_text() for c in self.formulas))
         if asked.latex:
             found.append("\n".join(f"{c.latex_label} = {c.formula.latex()}" for c in self.formulas))
         if asked.source:
             found.append(_one_file([c.formula.source() for c in self.formulas]))
-        return found
+        found += [p.as_text() for p in self.polynomials]
+        return [*found, f"graph: {self.picture}"] if self.picture is not None else found
 
     def as_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if self.formulas:
             found["formulas"] = [c.as_dict() for c in self.formulas]
         if self.derivations:
-            found["steps"] = [
-                {"variable": d.variable, "steps": [s.as_dict() for s in d.steps]}
-                for d in self.derivations
-            ]
+            found["steps"] = [d.as_dict() for d in self.derivations]
+        if self.polynomials:
+            found["taylor"] = [p.as_dict() for p in self.polynomials]
+        if self.picture is not None:
+            found["graph"] = str(self.picture)
         return found
 
 
@@ -225,24 +185,10 @@ def shapes_of(
     Arguments of a function in a file that have a value and no shape are no variables, unless they
     are chosen.
     """
-    for name in asked.shapes:
-        if name not in target.parameters:
-            close = nearest(name, target.parameters, 1)
-            question = f" Did you mean {close[0]}?" if close else ""
-            raise UnknownNameError(
-                f"--shape names {name}, but {target.label} is a function of "
-                f"{', '.join(target.parameters) or 'nothing'}.{question}"
-            )
     found: dict[str, Dimensions] = {}
     for name in target.parameters:
         if name in asked.shapes:
             found[name] = asked.shapes[name]
-            given = np.shape(point[name]) if name in point else None
-            if name in point and len(given or ()) != len(found[name]):
-                raise output.CommandError(
-                    f"--shape gives {name} {len(found[name])} dimensions; --at gives it "
-                    f"{len(given or ())}."
-                )
         elif name not in point or target.expression is not None or name in chosen:
             found[name] = np.shape(point.get(name, 0.0))
     return found
@@ -258,10 +204,7 @@ def _as_function(
         named = {**fixed, **dict(zip(names, values, strict=True))}
         return target.function(*(named[name] for name in target.parameters))
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    f.__signature__ = signature  # type: ignore[attr-defined]
-    return f
+    return output.with_names(f, names)
 
 
 # -- the derivatives ---------------------------------------------------------------------------
@@ -269,9 +212,10 @@ def _as_function(
 
 def closed_forms(
     target: Target, asked: Asked, point: dict[str, Any], wrt: Sequence[str], order: int,
-    hessian: bool,
+    hessian: bool, tell: Callable[[Closed], None] = lambda closed: None,
 ) -> ClosedForms:  # fmt: skip
-    """The derivatives with respect to the chosen variables as formulas."""
+    """The derivatives with respect to the chosen variables as formulas; each is told as soon as it
+    is found, since high orders take long."""
     if order > MAX_ORDER:
         raise output.CommandError(
             f"formulas go up to order {MAX_ORDER}; got --order {order}.",
@@ -289,19 +233,29 @@ def closed_forms(
     names = [name for name in wrt if name in shapes]
     derivations = []
     if asked.steps:
-        _require_scalars(target, shapes, value)
-        derivations = [ad.derivation(f, name) for name in names]
+        derivations = derivation.derivations(
+            f,
+            specs,
+            shapes,
+            names,
+            2 if hessian and order < 2 else order,
+            target.label,
+            asked.layout,
+        )
     chosen = [(name,) * k for name in names for k in range(1, order + 1)]
     if hessian:
         chosen += [(a, b) for i, a in enumerate(names) for b in names[i:]]
     one = len(target.parameters) == 1
     places = {name: k for k, name in enumerate(shapes)}
     only_steps = asked.steps and not (asked.formula or asked.latex or asked.source)
-    formulas = [] if only_steps else [
-        _closed(f, by, places, specs, shapes, value.results[0].rank, asked, one)
-        for by in dict.fromkeys(chosen)
-    ]  # fmt: skip
-    return ClosedForms(asked, formulas, derivations)
+    formulas: list[Closed] = []
+    for by in [] if only_steps else dict.fromkeys(chosen):
+        formulas.append(_closed(f, by, places, specs, shapes, value.results[0].rank, asked, one))
+        tell(formulas[-1])
+    taylor = [] if asked.degree is None else symbolic.expand(f, specs, shapes, names, asked.degree)
+    if asked.picture is not None:
+        symbolic.draw(f, shapes, target.label, asked.picture)
+    return ClosedForms(asked, formulas, derivations, taylor, asked.picture)
 
 
 def _specification(
@@ -331,17 +285,6 @@ def _value(
         lines = "\n".join(filter(None, (error.hint, hint)))
         AdjointError.__init__(error, error.headline, where=error.where, hint=lines)
         raise
-
-
-def _require_scalars(target: Target, shapes: dict[str, Dimensions], value: Formula) -> None:
-    arrays = [name for name, dims in shapes.items() if dims]
-    if arrays or value.results[0].shape:
-        what = f"{', '.join(arrays)} {'is an array' if len(arrays) == 1 else 'are arrays'}"
-        raise output.CommandError(
-            f"--steps shows the rules for functions of numbers whose value is a number; in "
-            f"{target.label} {what if arrays else 'the value is an array'}.",
-            hint="use --formula.",
-        )
 
 
 def _closed(
@@ -387,4 +330,4 @@ def _label(
     return upper, "".join(f"{d}{spell(name)}" for name in by)
 
 
-__all__ = ["Asked", "Closed", "ClosedForms", "closed_forms", "heading", "options", "read_shapes"]
+__all__ = ["Asked", "Closed", "ClosedForms", "closed_forms", "heading", "options"]

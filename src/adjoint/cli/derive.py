@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 import adjoint as ad
-from adjoint.cli import closed_form, language, output, targets, views
+from adjoint.cli import closed_form, language, output, shapes, symbolic, targets, views
 from adjoint.cli.closed_form import Asked
 from adjoint.cli.expressions import functions_by_module
 from adjoint.cli.targets import Target
@@ -65,10 +65,12 @@ def _help_epilog() -> str:
 @click.option("--at", "points", multiple=True, metavar="POINT",
               help='The point: "x1=1,x2=2", "A=[[1,2],[3,4]],b=[1,2]".')  # fmt: skip
 @click.option("--order", type=click.IntRange(1, MAX_ORDER), default=1, show_default=True,
-              help="All derivatives up to this order.")  # fmt: skip
+              help=f"All derivatives up to this order; as formulas, to "
+                   f"{closed_form.MAX_ORDER}.")  # fmt: skip
 @click.option("--hessian", is_flag=True, help="All second derivatives, mixed ones included.")
 @click.option("--taylor", "degree", type=click.IntRange(0, MAX_DEGREE), metavar="DEGREE",
-              help="The Taylor polynomial at the point, up to this degree.")  # fmt: skip
+              help="The Taylor polynomial up to this degree; without a point, a formula to degree "
+                   f"{symbolic.MAX_DEGREE}.")  # fmt: skip
 @click.option("--radius", type=click.FloatRange(0), metavar="RADIUS",
               help="With --taylor: bound its error within this distance.")  # fmt: skip
 @click.option("--trace", "traced", is_flag=True,
@@ -111,16 +113,17 @@ def derive(
     if radius is not None and degree is None:
         raise output.CommandError("--radius is of a Taylor polynomial.", hint="add --taylor 3.")
     named, unnamed = targets.read_point(points)
-    found = targets.load(target, list(named))
+    loaded = targets.load(target, [*named, *shapes.names(asked.shapes)])
+    found = shapes.with_lengths(loaded, asked.shapes, asked.typed)
+    lengths = shapes.take_lengths(found, named)
     point = targets.place(found, named, unnamed)
-    if (
-        not points
-        and targets.missing(found, point)
-        and not (degree is not None or traced or picture)
-    ):
+    shapes.require_fitting(asked.shapes, point if points else named, lengths)
+    if not points and targets.missing(found, point) and not traced and radius is None:
+        asked = replace(asked, degree=degree, picture=picture)
         _print_closed(found, asked, point, wrt, order, hessian, as_json)
         return
-    _require_point(found, point)
+    needs = "--trace" if traced else "--radius" if radius is not None else ""
+    _require_point(found, point, asked.shapes, needs)
     chosen = targets.choose(found, wrt, point)
     for name in chosen:
         point[name] = targets.as_float(point[name])
@@ -143,24 +146,35 @@ def _print_closed(
     """Without a point: the formulas alone."""
     asked = asked if asked.any else replace(asked, formula=True)
     named = targets.choose(target, wrt, {})
-    shapes = closed_form.shapes_of(target, asked, point, named)
-    chosen = targets.choose(target, wrt, dict.fromkeys(shapes, 0.0))
+    dims = closed_form.shapes_of(target, asked, point, named)
+    chosen = targets.choose(target, wrt, dict.fromkeys(dims, 0.0))
+    head = [] if asked.code_only else [closed_form.heading(target, dims), ""]
+    told: list[closed_form.Closed] = []
+
+    def tell(found: closed_form.Closed) -> None:
+        click.echo("\n".join([*(head if not told else []), found.as_text()]))
+        told.append(found)
+
+    at_once = asked.formula and not asked.steps and not as_json
     forms = _closed(target, replace(asked, formula=True) if as_json else asked, point, chosen,
-                    order, hessian)  # fmt: skip
+                    order, hessian, tell if at_once else None)  # fmt: skip
     if as_json:
-        described = {name: list(dims) for name, dims in shapes.items()}
+        described = {name: list(shape) for name, shape in dims.items()}
         click.echo(output.dump({"function": target.label, "shapes": described, **forms.as_dict()}))
         return
-    head = [] if asked.code_only else [closed_form.heading(target, shapes)]
-    click.echo("\n\n".join([*head, *forms.texts()]))
+    rest = forms.texts(told=bool(told))
+    if rest:
+        click.echo("\n\n".join([*([""] if told else head[:1]), *rest]).removeprefix("\n"))
 
 
 def _closed(
     target: Target, asked: Asked, point: dict[str, Any], chosen: Sequence[str], order: int,
-    hessian: bool,
+    hessian: bool, tell: Callable[[closed_form.Closed], None] | None = None,
 ) -> closed_form.ClosedForms:  # fmt: skip
     with computing(target.label):
-        return closed_form.closed_forms(target, asked, point, chosen, order, hessian)
+        return closed_form.closed_forms(
+            target, asked, point, chosen, order, hessian, tell or (lambda found: None)
+        )
 
 
 def _views(
@@ -190,15 +204,17 @@ def _views(
     return views.Views(expansions, trace, picture)
 
 
-def _require_point(target: Target, point: dict[str, Any]) -> None:
+def _require_point(
+    target: Target, point: dict[str, Any], given: dict[str, shapes.Dimensions], needs: str
+) -> None:
     absent = targets.missing(target, point)
     if not absent:
         return
-    example = ",".join(f"{name}=1" for name in absent)
+    example = shapes.example(absent, given)
     if not point:
         raise output.CommandError(
-            f"{target.label} is a function of {', '.join(target.parameters)}; its derivatives are "
-            "computed at a point.",
+            f"{target.label} is a function of {', '.join(target.parameters)}; {needs} needs a "
+            "point.",
             hint=f'give one: --at "{example}".',
         )
     raise output.CommandError(

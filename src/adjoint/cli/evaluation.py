@@ -142,7 +142,11 @@ class _Evaluation:
         return result
 
     def _refuse(self, node: ast.expr, words: str, hint: str = "") -> EvaluationError:
-        column = self.source.column(node)
+        column = (
+            self.source.operator_column(node, _SIGN[type(node.op)])
+            if isinstance(node, ast.BinOp)
+            else self.source.column(node)
+        )
         error = EvaluationError(f"{words}.", where=self.source.caret(column), hint=hint)
         error.column = column  # type: ignore[attr-defined]
         return error

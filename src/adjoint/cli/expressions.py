@@ -50,6 +50,14 @@ class Source:
         before = line.encode()[: getattr(node, "col_offset", 0)]
         return max(0, len(before.decode(errors="ignore")) - self.shift)
 
+    def operator_column(self, node: ast.BinOp, sign: str) -> int:
+        """The character at which the sign between two operands stands."""
+        line = (" " * self.shift + self.text).encode()
+        first = len(line[: node.left.end_col_offset].decode(errors="ignore")) - self.shift
+        last = self.column(node.right)
+        at = self.text.find(sign, first, last)
+        return at if at >= 0 else self.column(node)
+
     def caret(self, column: int) -> str:
         """The text with a caret under a column; of a long text, the part around it."""
         column = min(max(column, 0), len(self.text))
@@ -293,6 +301,11 @@ class _Check:
             raise self.source.error(
                 f"{function.path} takes {needs} argument{'s' * (needs != '1')}; got {count}.", node
             )
+        for option in node.args[function.operands :]:
+            if not _is_option(option):
+                raise self.source.error(
+                    f"the second argument of {function.path} is an integer or inf.", option
+                )
 
     def function(self, node: ast.expr) -> Function:
         """The function of the language that a call names."""
@@ -312,6 +325,13 @@ class _Check:
         if last in language.WRITTEN_AS:
             return self.source.error(f"{path} is not a function of the language.", node,
                                      f"write {language.WRITTEN_AS[last]}.")  # fmt: skip
+        if path.startswith("_"):
+            return self.source.error(
+                f"{path} is not a function of the language; names of functions begin with a "
+                "letter.",
+                node,
+                "`adjoint derive --help` lists the functions.",
+            )
         close = [alias] if alias else nearest(last, SHORT)
         if re.fullmatch(r"[^\W\d]\d*", path) or not (alias or close or "." in path):
             return self.source.error(

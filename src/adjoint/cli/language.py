@@ -20,6 +20,8 @@ class Function(NamedTuple):
     keywords: frozenset[str] = frozenset()
     sizes: bool = False
     """Whether its integers are sizes or counts, which have a bound."""
+    operands: int = 99
+    """How many of its arguments are values; those behind them are options, as in norm(X, 2)."""
 
 
 MAX_TEXT = 4000
@@ -44,7 +46,7 @@ _FUNCTIONS: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "cumprod": (1, 1, _AXIS), "cumsum": (1, 1, _AXIS), "diag": (1, 1, ()), "diff": (1, 1, _AXIS),
     "dot": (2, 2, ()), "flip": (1, 1, _AXIS), "inner": (2, 2, ()), "kron": (2, 2, ()),
     "linalg.cholesky": (1, 1, ()), "linalg.det": (1, 1, ()), "linalg.eigvalsh": (1, 1, ()),
-    "linalg.inv": (1, 1, ()), "linalg.norm": (1, 1, ("axis", "ord")), "linalg.pinv": (1, 1, ()),
+    "linalg.inv": (1, 1, ()), "linalg.norm": (1, 2, ("axis", "ord")), "linalg.pinv": (1, 1, ()),
     "linalg.solve": (2, 2, ()), "linalg.svdvals": (1, 1, ()), "max": (1, 1, _REDUCE),
     "mean": (1, 1, _REDUCE), "median": (1, 1, _REDUCE), "min": (1, 1, _REDUCE),
     "outer": (2, 2, ()), "polyval": (2, 2, ()), "prod": (1, 1, _REDUCE), "ptp": (1, 1, _AXIS),
@@ -82,7 +84,8 @@ def _table() -> dict[str, Function]:
         if isinstance(ufunc, np.ufunc):
             found[f"np.{name}"] = Function(name, ufunc.nin, ufunc.nin)
     for name, (fewest, most, keywords) in _FUNCTIONS.items():
-        found[f"np.{name}"] = Function(name, fewest, most, frozenset(keywords))
+        operands = 1 if "ord" in keywords else most
+        found[f"np.{name}"] = Function(name, fewest, most, frozenset(keywords), operands=operands)
     for name, (fewest, most) in _SIZED.items():
         found[f"np.{name}"] = Function(name, fewest, most, sizes=True)
     for name, count in _SPECIAL.items():

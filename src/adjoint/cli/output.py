@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -124,6 +126,14 @@ def show(value: Any) -> str:
         return repr(array[()].item())
     with np.printoptions(precision=12, linewidth=88, threshold=200):
         return str(array)
+
+
+def with_names(f: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """The function, with its arguments called by these names."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    f.__signature__ = signature  # type: ignore[attr-defined]
+    return f
 
 
 def labelled(label: str, value: Any, width: int) -> str:

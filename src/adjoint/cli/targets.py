@@ -39,6 +39,8 @@ class Target:
     parameters: tuple[str, ...]
     defaults: dict[str, Any] = field(default_factory=dict)
     expression: Expression | None = None
+    lengths: dict[str, str] = field(default_factory=dict)
+    """Names in the function that are dimensions of ``--shape``, each with where it stands there."""
 
 
 def load(text: str, given: Sequence[str] = ()) -> Target:
@@ -206,11 +208,18 @@ def choose(target: Target, wrt: Sequence[str], point: dict[str, Any]) -> tuple[s
     """The parameters to differentiate: those of ``--wrt``, or all that are numbers."""
     asked = [name.strip() for text in wrt for name in text.split(",") if name.strip()]
     for name in asked:
+        if name in target.lengths:
+            raise ArgumentError(
+                f"--wrt names {name}, which is a dimension in --shape {target.lengths[name]}: a "
+                "length has no derivative.",
+                hint="name the dimension by another letter.",
+            )
         if name not in target.parameters:
             raise UnknownNameError(
                 f"--wrt names {name}, but {target.label} is a function of "
                 f"{', '.join(target.parameters) or 'nothing'}."
-                + _did_you_mean(name, target.parameters)
+                + _did_you_mean(name, target.parameters),
+                hint=f"write --wrt {','.join(target.parameters)}." if target.parameters else "",
             )
     if asked:
         return tuple(dict.fromkeys(asked))
