@@ -55,3 +55,51 @@ def test_conversions_run_in_jax() -> None:
     f = CONVERSIONS["comparison with a number"]
     exec(ad.formula(f, "4", "4").source("jax"), scope)
     np.testing.assert_allclose(scope["f"](x, y), f(x, y))
+
+
+A, B, E = RNG.normal(size=(3, 3, 3))
+z, t, u = RNG.normal(size=3), RNG.normal(size=1), RNG.normal(size=3)
+UNIFORM = {
+    "rows of a gradient": (ad.grad(lambda X, x: (x @ x) * np.sum(X[-1])), B, z),
+    "row of a square": (ad.grad(lambda X: np.sum(X[-1]) ** 2), B),
+    "rows of a tensor": (ad.jacobian(lambda A, x: np.sum(A) * (A[:, 0] + x)), B[:2, :2], z[:2]),
+    "row of length 1": (ad.jacobian(lambda X, x: 2 * X[-1] * x / 3), B[:, :1], t),
+    "sum": (ad.grad(lambda X, x: np.mean(X) * (x @ x) + np.sum(X) * x[0]), B, z),
+    "sum with a number": (ad.grad(lambda X, x: np.mean(X + x[0] * X)), B, z),
+    "difference of length 1": (ad.grad(lambda x: np.tanh(3 * x[0])), t),
+    "entry of a clipped number": (
+        lambda x, y: np.minimum(np.maximum(1 / np.sum(np.exp(x)) * y, -0.5), 0.5)[0] * y,
+        z,
+        np.ones(3),
+    ),
+    "entry of the only place": (
+        ad.jacobian(lambda x: np.minimum(np.exp(t) / np.sum(np.exp(x)), 0.5) * x * x[::-1]),
+        t,
+    ),
+    "choice by one number": (
+        ad.hessian(lambda A: np.where(np.vdot(A, E) > 0.1, np.vdot(A, E), np.vdot(A, E) ** 2)),
+        B,
+    ),
+    "choice of numbers": (lambda x: np.where(x @ x > 0, np.zeros((3, 3)) + x @ x, 0.0), z),
+    "choice of numbers, reshaped": (
+        lambda x: np.reshape(np.where(x @ x > 0, np.ones((3, 3)) * x[0], 0.0), 9),
+        z,
+    ),
+    "function of two numbers": (lambda x, y: np.hypot(x @ x, x @ y + np.zeros(3)), z, u),
+    "comparison": (lambda x, y: np.stack([x @ x + np.zeros(3) > y @ y, x > y]), z, u),
+    "power": (lambda x, y: (x @ x + y @ y) ** (x @ y + np.zeros(3)), z, u),
+    "concatenation": (lambda x, y: np.concatenate([x @ x * np.ones(3), y]), z, u),
+    "index": (lambda x, y: (np.zeros(3) + x @ x + y @ y)[np.array([0, 1])], z, u),
+    "one of its places": (lambda x, y: np.cumsum(x @ x + y @ y + np.zeros(3))[::2], z, u),
+}
+
+
+@pytest.mark.parametrize("case", UNIFORM.values(), ids=UNIFORM.keys())
+def test_what_is_one_number_everywhere_has_its_shape(case: Any) -> None:
+    check(*case)
+
+
+def test_one_number_everywhere_is_printed_with_its_ones() -> None:
+    gradient = ad.grad(lambda X, x: np.mean(X) * (x @ x) + np.sum(X) * x[0])
+    assert str(ad.formula(gradient, "3 3", "2")) == "(x₀ + 1/9 ‖x‖²)𝟏𝟏ᵀ"
+    assert str(ad.formula(lambda x, y: np.hypot(x, y @ y), "3", "3")) == "hypot(x, ‖y‖²)"
