@@ -103,3 +103,41 @@ def test_one_number_everywhere_is_printed_with_its_ones() -> None:
     gradient = ad.grad(lambda X, x: np.mean(X) * (x @ x) + np.sum(X) * x[0])
     assert str(ad.formula(gradient, "3 3", "2")) == "(x₀ + 1/9 ‖x‖²)𝟏𝟏ᵀ"
     assert str(ad.formula(lambda x, y: np.hypot(x, y @ y), "3", "3")) == "hypot(x, ‖y‖²)"
+
+
+FACTS = {
+    "sum": lambda x, y: (x > y) * 1.0 + (y > 0) * 1.0,
+    "inner product": lambda x, y: ((x > y) * 1.0) @ ((y > -9) * 1.0),
+    "matrix product": lambda x, y: ((x[:, None] > y) * 1.0) @ ((y > -9) * 1.0),
+    "contraction": lambda x, y: np.einsum(
+        "i,ij,j,k->k", (x > -9) * 1.0, np.ones((4, 4)), (y > -9) * 1.0, (x > y) * 1.0
+    ),
+    "minus": lambda x, y: -np.sum((x > 0.5) * y),
+    "minus an elementwise product": lambda x, y: -((x > 0.5) * y),
+    "minus a negation": lambda x, y: y - (~(x > y)) * 2.0 * y,
+    "difference": lambda x, y: (x > y) * 1.0 - (y > 0) * 1.0,
+    "exponential": lambda x, y: np.exp((x > y) * 1.0),
+    "function of a product": lambda x, y: np.exp((x > y) * (y > 0) * 1.0),
+    "sign": lambda x, y: np.sign((x > y) * 1.0),
+    "square": lambda x, y: ((x > y) * 2.0) ** 2,
+    "root": lambda x, y: np.sqrt((x > y) * 1.0) / 3,
+    "part": lambda x, y: ((x > y) * 1.0)[1:] + ((y > 0) * 1.0)[:-1],
+    "named part": lambda x, y: np.exp(np.sin(x) > np.cos(y)) - np.sum((np.sin(x) > np.cos(y)) * y),
+    "differences": lambda x, y: np.diff((x > y) * 1.0),
+    "negation of a known fact": lambda x, y: (~((x > 0) & (np.arange(4) > 9))) * y,
+}
+
+
+@pytest.mark.parametrize("f", FACTS.values(), ids=FACTS.keys())
+def test_facts_in_arithmetic_are_numbers(f: Callable[..., Any]) -> None:
+    check(f, x, y)
+    check(ad.jacobian(f, argnums=1), x, y)
+
+
+def test_facts_beside_numbers_are_left_to_numpy() -> None:
+    F = ad.formula(lambda x, y: x - 2 * (x > y), "4", "4")
+    assert "return x - 2 * (x > y)" in F.source()
+
+
+def test_arrays_may_contain_infinity() -> None:
+    check(lambda x: np.minimum(x, np.array([np.inf, -np.inf, 1.0, 0.3])), x)
