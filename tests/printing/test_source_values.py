@@ -141,3 +141,19 @@ def test_facts_beside_numbers_are_left_to_numpy() -> None:
 
 def test_arrays_may_contain_infinity() -> None:
     check(lambda x: np.minimum(x, np.array([np.inf, -np.inf, 1.0, 0.3])), x)
+
+
+PRODUCTS = {
+    "square": lambda x, y: np.prod(x) ** 2,
+    "reciprocal": lambda x, y: y / np.prod(x),
+    "product of two": lambda x, y: np.prod(x) * np.prod(y - 1) * np.exp(y),
+    "product of rows": lambda x, y: np.prod(np.outer(x, y) - 1, axis=1)[:, None] ** 2 * np.eye(4),
+    "product of one number": lambda x, y: np.prod(np.full(3, 1.0) * x[0]) * y,
+}
+
+
+@pytest.mark.parametrize("f", PRODUCTS.values(), ids=PRODUCTS.keys())
+def test_a_power_of_a_product_of_negative_numbers(f: Callable[..., Any]) -> None:
+    assert "log" not in str(ad.formula(f, "4", "4"))
+    check(f, -np.abs(x), y)
+    check(ad.jacobian(f), -np.abs(x), y)
