@@ -123,6 +123,8 @@ FACTS = {
     "root": lambda x, y: np.sqrt((x > y) * 1.0) / 3,
     "part": lambda x, y: ((x > y) * 1.0)[1:] + ((y > 0) * 1.0)[:-1],
     "named part": lambda x, y: np.exp(np.sin(x) > np.cos(y)) - np.sum((np.sin(x) > np.cos(y)) * y),
+    "count": lambda x, y: np.count_nonzero(x > y) * y,
+    "count along an axis": lambda x, y: np.count_nonzero(x[:, None] > y, axis=1) * y,
     "differences": lambda x, y: np.diff((x > y) * 1.0),
     "negation of a known fact": lambda x, y: (~((x > 0) & (np.arange(4) > 9))) * y,
 }

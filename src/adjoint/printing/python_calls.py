@@ -106,6 +106,7 @@ CALLS: dict[str, Spelling] = {
     "prod": _reduction("prod"),
     "all": _reduction("all"),
     "any": _reduction("any"),
+    "count_nonzero": _reduction("count_nonzero"),
     "reshape": lambda np, args, params: f"{np}.reshape({args[0]}, {params['shape']})",
     "concatenate": lambda np, args, params: (
         f"{np}.concatenate([{', '.join(args)}], axis={params['axis']})"
