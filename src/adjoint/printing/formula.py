@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 
 from adjoint.errors import ArgumentError, ArgumentValueError, UnknownNameError, nearest
 from adjoint.graph.arraytype import describe
+from adjoint.printing.booleans import in_numbers
 from adjoint.printing.latex import Latex, symbol_latex
 from adjoint.printing.lengths import holds_elsewhere
 from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
@@ -285,11 +287,11 @@ class Formula:
         names = self.names if naming is None else naming(self.sizes)
         printer = Python(names, (self.name, *self.parameters))
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
+        layout = in_numbers(self.layout, self.constants)
         body += [
-            f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
-            for part in self.layout.parts
+            f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}" for part in layout.parts
         ]
-        body.append(f"    return {self._returned(printer)}")
+        body.append(f"    return {self._returned([printer(t) for t in layout.results])}")
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
         doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
@@ -330,10 +332,10 @@ class Formula:
                 f"a {describe(value)}.",
                 hint="give it a name that f closes over, or pass it as an argument.",
             )
-        return f"np.array({value.tolist()!r})"
+        code = re.sub("inf|nan", r"np.\g<0>", repr(value.tolist()))
+        return f"np.array({code})"
 
-    def _returned(self, printer: Python) -> str:
-        texts = [printer(t) for t in self.layout.results]
+    def _returned(self, texts: list[str]) -> str:
         if self.pack == "one":
             return texts[0]
         if self.pack == "tuple":

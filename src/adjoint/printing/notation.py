@@ -10,6 +10,7 @@ from typing import Any
 
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.scalar import Elementwise
+from adjoint.printing.broadcasting import everywhere, is_uniform, operands, unspread
 from adjoint.printing.kronecker import components, joined
 from adjoint.printing.matrix_form import Network, NoMatrixForm
 from adjoint.printing.places import filled, index_text, options, padding
@@ -124,16 +125,20 @@ class Notation:
             if number_of(t) is not None and beside:
                 parts.append((-1 if is_negative(c) else 1, _ones(abs(c), t.shape)))
             elif is_negative(c):
-                parts.append((-1, self._scaled(-c, rest if beside else self._unspread(rest))))
+                parts.append((-1, self._scaled(-c, rest if beside else unspread(rest, self.names))))
             else:
-                parts.append((1, self._operand(t if beside else self._unspread(t))))
+                parts.append((1, self._operand(t if beside else unspread(t, self.names))))
+        uniform = is_uniform(e, self.names)
+        if uniform:
+            parts = [(s, Number(p.value) if isinstance(p, Number) else p) for s, p in parts]
         symmetric = is_symmetric(e)
         if symmetric:
             parts.sort(key=lambda part: transposes(part[1]))
         if parts[0][0] < 0:
             first = next((k for k, (s, _) in enumerate(parts) if s > 0), 0)
             parts.insert(0, parts.pop(first))
-        return Add(tuple(parts), symmetric)
+        total = Add(tuple(parts), symmetric and not uniform)
+        return everywhere(total, e.shape) if uniform else total
 
     def _tensor_sum(self, e: Sum) -> Tree:
         """Kronecker products if all terms are, else index notation for all."""
@@ -163,15 +168,6 @@ class Notation:
         """A term that has a name, as a product of nothing but itself."""
         labels = tuple(range(whole.rank))
         return raw_term(ONE, ((term, labels),), labels, dict(enumerate(whole.shape)))
-
-    def _unspread(self, e: Expr) -> Expr:
-        """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
-        if isinstance(e, Term) and e.rank and e.factors and e not in self.names:
-            inner = [(f, ls) for f, ls in e.factors if set(ls) & set(e.out)]
-            if not inner and len(set(e.out)) == len(e.out):
-                sizes = {i: n for i, n in e.sizes.items() if i not in e.out}
-                return product(e.coefficient, e.factors, (), sizes)
-        return e
 
     def _scaled(self, c: Any, rest: Expr) -> Tree:
         value = number_of(rest)
@@ -208,8 +204,7 @@ class Notation:
     # -- functions --------------------------------------------------------------------------------
 
     def _apply(self, e: Apply) -> Tree:
-        several = len(e.args) > 1
-        args = [self._operand(self._unspread(a) if several else a) for a in e.args]
+        args = [self._operand(a) for a in operands(e, self.names)]
         kind = kind_of(e.rank)
         if is_log_det(e):
             inner = Call("det", tuple(self._operand(a) for a in e.args[0].children()), SCALAR)

@@ -106,12 +106,14 @@ CALLS: dict[str, Spelling] = {
     "prod": _reduction("prod"),
     "all": _reduction("all"),
     "any": _reduction("any"),
+    "count_nonzero": _reduction("count_nonzero"),
     "reshape": lambda np, args, params: f"{np}.reshape({args[0]}, {params['shape']})",
     "concatenate": lambda np, args, params: (
         f"{np}.concatenate([{', '.join(args)}], axis={params['axis']})"
     ),
     "stack": lambda np, args, params: f"{np}.stack([{', '.join(args)}], axis={params['axis']})",
-    "convert": lambda np, args, params: f"{args[0]}.astype({np}.{params['dtype']})",
+    # A method would bind to the last operand only, and a number of Python has none.
+    "convert": lambda np, args, params: f"{np}.asarray({args[0]}, {np}.{params['dtype']})",
     "cumsum": lambda np, args, params: _running_sum(np, args[0], **params),
     "cumprod": lambda np, args, params: f"{np}.cumprod({args[0]}, axis={params['axis']})",
     "root_of_squares": _function("sqrt"),

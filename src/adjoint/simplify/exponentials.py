@@ -14,7 +14,7 @@ from adjoint.simplify.einstein import (
     times,
     without_broadcast,
 )
-from adjoint.simplify.exact import MINUS, ONE, divide, is_exact
+from adjoint.simplify.exact import MINUS, ONE, Coefficient, divide, is_exact
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -154,19 +154,43 @@ def one_logsumexp(e: Expr) -> Expr:
 
 
 def name_product(e: Expr) -> Expr:
-    """exp Σ log x has a name: prod(x)."""
-    if not (isinstance(e, Apply) and e.name == "exp" and isinstance(e.args[0], Term)):
+    """exp(k Σ log x + y) = prod(x)ᵏ eʸ for whole k: x may be negative, where log x is not."""
+    if not (isinstance(e, Apply) and e.name == "exp"):
         return e
-    inner = e.args[0]
-    (f, labels) = inner.factors[0] if len(inner.factors) == 1 else (inner, ())
-    summed = [k for k, i in enumerate(labels) if i not in inner.out]
-    kept = tuple(i for i in labels if i in inner.out)
-    if inner.coefficient != 1 or kept != inner.out or len(summed) != 1:
+    terms = e.args[0].terms if isinstance(e.args[0], Sum) else (e.args[0],)
+    named = {t: found for t in terms if (found := _exponential_of_logs(t)) is not None}
+    if not named:
         return e
-    if not (isinstance(f, Apply) and f.name == "log" and len(set(labels)) == len(labels)):
-        return e
-    params = {"axes": (summed[0],), "keepdims": False}
-    return raw_apply(PRIMITIVES["prod"], f.args, params, e.shape)
+    result, *others = named.values()
+    for factor in others:
+        result = times(result, factor)
+    rest = [t for t in terms if t not in named]
+    return times(result, elementwise(e.primitive, add(rest))) if rest else result
+
+
+def _exponential_of_logs(e: Expr) -> Expr | None:
+    """xᵏ for k log x, and prod(x)ᵏ for k Σ log x along one axis."""
+    if not (isinstance(e, Term) and len(e.factors) == 1 and _is_whole(e.coefficient)):
+        return None
+    f, labels = e.factors[0]
+    summed = [k for k, i in enumerate(labels) if i not in e.out]
+    if not (isinstance(f, Apply) and f.name == "log" and len(summed) <= 1):
+        return None
+    if len(set(labels)) < len(labels) or len(set(e.out)) < len(e.out):
+        return None
+    kept = tuple(i for i in labels if i in e.out)
+    base = f.args[0]
+    if summed:
+        params = {"axes": (summed[0],), "keepdims": False}
+        shape = tuple(e.sizes[i] for i in kept)
+        base = raw_apply(PRIMITIVES["prod"], f.args, params, shape)
+    sizes = {i: n for i, n in e.sizes.items() if i in e.out}
+    return product(ONE, [(power(base, number(e.coefficient)), kept)], e.out, sizes)
+
+
+def _is_whole(value: Coefficient) -> bool:
+    """Whether a number is a whole one, known exactly."""
+    return is_exact(value) and value.denominator == 1
 
 
 def log_of_exponential(e: Expr) -> Expr:
