@@ -283,13 +283,13 @@ class Formula:
     def code(self, target: str, naming: Naming | None = None) -> str:
         """The code of `source`, for the lengths of this formula or for all."""
         names = self.names if naming is None else naming(self.sizes)
-        printer = Python(names, (self.name, *self.parameters))
+        printer = Python(names, self._names_in_code(), target == "jax")
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
-        body += [
-            f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
-            for part in self.layout.parts
-        ]
-        body.append(f"    return {self._returned(printer)}")
+        for part in self.layout.parts:
+            code = f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
+            body += [*_taken_out(printer.lines), code]
+        code = f"    return {self._returned(printer)}"
+        body += [*_taken_out(printer.lines), code]
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
         doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
@@ -312,10 +312,15 @@ class Formula:
         ]
         return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
 
-    def _taken(self, printer: Python) -> set[str]:
+    def _names_in_code(self) -> set[str]:
         """Names in the code that nothing else may have."""
         parts = {ascii_name(_spelled(part.name)) for part in self.layout.parts}
-        return {self.name, *self.parameters, *printer.used, *printer.helpers, *parts}
+        return {self.name, *self.parameters, *self.sizes.values(), *self.constants, *parts}
+
+    def _taken(self, printer: Python) -> set[str]:
+        """All names in the code."""
+        written = printer.written.values()
+        return {*self._names_in_code(), *printer.used, *printer.helpers, *written}
 
     def _used_constants(self) -> list[str]:
         present = {e.name for e in walk(self.results) if isinstance(e, Symbol)}
@@ -389,6 +394,13 @@ def _axes_of(tree: Tree) -> str:
     elif isinstance(tree, Call):
         parts = [a for a in tree.args if a.kind == tree.kind]
     return next(filter(None, map(_axes_of, parts)), "")
+
+
+def _taken_out(lines: list[str]) -> list[str]:
+    """Statements that stand before a line, as lines of a function."""
+    found = [f"    {line}" for line in lines]
+    lines.clear()
+    return found
 
 
 def _spelled(name: str) -> str:

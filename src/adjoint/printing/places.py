@@ -13,18 +13,33 @@ NEAR_END, LONG_AXIS = 4, 16
 """Slices of axes longer than the one end so many places before the end, counted from there."""
 
 
-def filled(template: Sequence[Any], arrays: list[Tree]) -> tuple[Tree | str, ...]:
-    """The parts of an index, its arrays in their places."""
+def filled(
+    template: Sequence[Any], arrays: list[Tree], shape: tuple[int, ...] = ()
+) -> tuple[Tree | str, ...]:
+    """The parts of an index of an array of this shape, its arrays in their places."""
     found = iter(arrays)
-    return tuple(next(found) if p == HOLE else _part_text(p) for p in template)
+    parts, sizes = _sized_parts(template, shape)
+    while len(parts) > 1 and parts[-1] == slice(None):
+        parts.pop()
+    pairs = zip(parts, sizes, strict=False)
+    return tuple(next(found) if p == HOLE else _part_text(p, n) for p, n in pairs)
+
+
+def _sized_parts(
+    template: Sequence[Any], shape: tuple[int, ...]
+) -> tuple[list[Any], Sequence[int | None]]:
+    """The parts of an index, and the lengths of their axes where each has one."""
+    parts = list(template)
+    if Ellipsis in parts and len(parts) == len(shape) + 1:
+        parts.remove(Ellipsis)
+    plain = len(parts) <= len(shape) and None not in parts and Ellipsis not in parts
+    return parts, shape if plain else [None] * len(parts)
 
 
 def index_text(template: Sequence[Any], shape: tuple[int, ...] = ()) -> str:
     """``[0, :]`` for the template of an index of an array of this shape."""
-    if Ellipsis in template and len(template) == len(shape) + 1:
-        template = [p for p in template if p is not Ellipsis]
-    sizes: Sequence[int | None] = shape if len(template) == len(shape) else [None] * len(template)
-    parts = [_part_text(p, n) for p, n in zip(template, sizes, strict=True)]
+    given, sizes = _sized_parts(template, shape)
+    parts = [_part_text(p, n) for p, n in zip(given, sizes, strict=False)]
     while len(parts) > 1 and parts[-1] == ":":
         parts.pop()
     return "[" + ", ".join(parts) + "]"

@@ -8,6 +8,7 @@ from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     Add,
+    Block,
     Call,
     Chain,
     Entry,
@@ -23,6 +24,7 @@ from adjoint.printing.precedence import (
     Root,
     Times,
     Tree,
+    Write,
 )
 from adjoint.simplify.exact import ONE, Coefficient, multiply
 from adjoint.simplify.regular import Band
@@ -46,6 +48,10 @@ def has_letters(tree: Tree) -> bool:
         return has_letters(tree.tree)
     if isinstance(tree, Call):
         return any(has_letters(a) for a in tree.args if a.kind == tree.kind)
+    if isinstance(tree, Block):
+        return any(map(has_letters, tree.parts))
+    if isinstance(tree, Write):
+        return has_letters(tree.tree) or any(has_letters(v) for v, _ in tree.writes)
     return False
 
 
@@ -73,6 +79,8 @@ def flip(tree: Tree) -> Tree:
     if isinstance(tree, Hadamard) and tree.kind == MATRIX:
         turned = Hadamard(tuple(flip(p) for p in tree.parts))
         return turned if transposes(turned) <= transposes(tree) else Flip(tree)
+    if isinstance(tree, Block) and tree.kind == MATRIX:
+        return Block(tuple(map(flip, tree.parts)), MATRIX, 1 - tree.axis)
     if isinstance(tree, Chain):
         parts = tuple(flip(p) for p in reversed(tree.parts))
         return Chain(parts, tree.of)

@@ -25,6 +25,7 @@ from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
 from adjoint.simplify.bands import bands_of_ones, masked_product
+from adjoint.simplify.blocks import join
 from adjoint.simplify.choices import (
     drop_choice,
     drop_guard,
@@ -69,6 +70,7 @@ from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
+from adjoint.simplify.writes import add_to_zeros, merge_writes, read_written, turn, write
 from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
@@ -331,8 +333,14 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     even_power,
     name_logistic,
     exponential_times_logistic,
+    join,
+    write,
+    turn,
+    read_written,
     select,
+    add_to_zeros,
     scatter,
+    merge_writes,
     positive_condition,
     same_conditions,
     masked_identity,

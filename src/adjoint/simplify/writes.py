@@ -1,0 +1,433 @@
+"""Writes at an index: ``x with v at i``.
+
+A write is one with another where its elements are; what is overwritten, or written where it was
+read, disappears.  All that is asked of two indices is which elements they select (`positions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adjoint.graph.ir import Node
+from adjoint.graph.registry import PRIMITIVES
+from adjoint.primitives.indexing import HOLE
+from adjoint.simplify.blocks import in_blocks, read_block, section, slice_of_slice
+from adjoint.simplify.einstein import add, elementwise, pointwise, power, product, scale
+from adjoint.simplify.exact import ONE, ZERO
+from adjoint.simplify.expression import (
+    Apply,
+    Expr,
+    Power,
+    Sum,
+    Symbol,
+    Term,
+    number,
+    number_of,
+    raw_apply,
+    split,
+    symbol,
+)
+from adjoint.simplify.indices import spread
+from adjoint.simplify.positions import (
+    as_part,
+    full_index,
+    index_arrays,
+    places,
+    ranges,
+    repeats,
+    same_index,
+    selected,
+    within,
+)
+from adjoint.simplify.reading import reads
+from adjoint.simplify.regular import Written, rule_of
+from adjoint.simplify.writing import WRITTEN_OUT, stack, take, takes
+
+WHOLE = slice(None)
+
+
+@reads("setitem")
+def _setitem(args: tuple[Expr, ...], node: Node) -> Expr:
+    """A write; one into integers or truth values stays what it is."""
+    params = dict(node.params)
+    if node.type.dtype.kind != "f":
+        params["kind"] = node.type.dtype.kind
+    found = raw_apply(node.primitive, args, params, node.type.shape)
+    return found if "kind" in params else write(found)
+
+
+def write(e: Expr) -> Expr:
+    """A write, where it is a block, or nothing, or where its index is simpler said."""
+    if not is_write(e):
+        return e
+    where = places(e)
+    if where is not None and not where.size:
+        return e.args[0]
+    base, value = number_of(e.args[0]), number_of(e.args[1])
+    if base is not None and base == value:
+        return e.args[0]
+    for rule in (in_blocks, _read_back):
+        found = rule(e)
+        if found is not None:
+            return found
+    if where is None:
+        return e
+    base_left = without_writes(e.args[0], where)
+    if base_left is not e.args[0]:
+        return write(raw_apply(e.primitive, (base_left, *e.args[1:]), e.params, e.shape))
+    return _last_only(e, where) if repeats(where) else e
+
+
+def is_write(e: Expr) -> Any:
+    """Whether an expression is a write into floats."""
+    return isinstance(e, Apply) and e.name == "setitem" and "kind" not in e.params
+
+
+def _read_back(e: Apply) -> Expr | None:
+    """x with x[i] at i is x."""
+    base, value = e.args[:2]
+    if isinstance(value, Apply) and value.name == "getitem" and value.args[0] is base:
+        return base if same_index(e, value) else None
+    return None
+
+
+def without_writes(e: Expr, where: Any) -> Expr:
+    """An elementwise expression without what was written, or added, only to elements that are
+    overwritten."""
+
+    def plain(f: Expr) -> Expr:
+        return without_writes(f, where)
+
+    if is_write(e) or (isinstance(e, Apply) and e.name == "scatter_add"):
+        own = places(e)
+        if own is None or not within(own, where):
+            return e
+        return plain(e.args[0])  # type: ignore[attr-defined]
+    return mapped(e, plain)
+
+
+def mapped(e: Expr, visit: Callable[[Expr], Expr]) -> Expr:
+    """An elementwise expression of other operands of its shape."""
+    if isinstance(e, Sum):
+        return _if_new(e, e.terms, [visit(t) for t in e.terms], add)
+    if isinstance(e, Power) and number_of(e.exponent) is not None:
+        return _if_new(e, (e.base,), [visit(e.base)], lambda new: power(new[0], e.exponent))
+    if isinstance(e, Term) and e.is_pointwise:
+        old = [f for f, _ in e.factors]
+        new = [visit(f) if labels == e.out else f for f, labels in e.factors]
+        labels = [ls for _, ls in e.factors]
+        return _if_new(e, old, new, lambda found: pointwise(
+            e.coefficient, list(zip(found, labels, strict=True)), e.shape))  # fmt: skip
+    if isinstance(e, Apply) and is_map(e):
+        return _if_new(e, e.args, [visit(e.args[0])], lambda new: elementwise(e.primitive, new[0]))
+    return e
+
+
+def _if_new(e: Expr, old: Any, new: list[Expr], make: Callable[[list[Expr]], Expr]) -> Expr:
+    return e if all(a is b for a, b in zip(old, new, strict=True)) else make(new)
+
+
+def is_map(e: Apply) -> bool:
+    """Whether a primitive is a function of each element of one array."""
+    return len(e.args) == 1 and not e.params and hasattr(e.primitive, "ufunc")
+
+
+def _last_only(e: Apply, where: Any) -> Expr:
+    """Where an index array names an element several times, the last value stays: the others are
+    not written."""
+    template = e.params["template"]
+    if e.rank != 1 or tuple(template) != (HOLE,) or where.ndim != 1:
+        return e
+    last = {int(k): j for j, k in enumerate(where)}
+    kept = np.array(sorted(last.values()))
+    value = spread(e.args[1], where.shape)
+    if number_of(value) is None:
+        value = gathered(value, kept)
+    arrays = (fixed(where[kept]),)
+    return raw_apply(e.primitive, (e.args[0], value, *arrays), e.params, e.shape)
+
+
+def gathered(e: Expr, index: Any) -> Expr:
+    """The elements of a vector at some places."""
+    steps = set(np.diff(index).tolist())
+    if len(index) == 1 or (len(steps) == 1 and 0 not in steps):
+        step = steps.pop() if steps else 1
+        return section(e, 0, range(int(index[0]), int(index[-1]) + (1 if step > 0 else -1), step))
+    params = {"template": (HOLE,)}
+    return raw_apply(PRIMITIVES["getitem"], (e, fixed(index)), params, (len(index),))
+
+
+def fixed(index: Any) -> Symbol:
+    """An index array that is written out."""
+    rule = rule_of(index) or Written(tuple(index.tolist()))
+    return symbol("rule", index.shape, rule, index)
+
+
+# -- reading what was written ----------------------------------------------------------------------
+
+
+def read_written(e: Expr) -> Expr:
+    """(x with v at i)[i] = v, and [j] = x[j] where j is elsewhere; [a, b][i] is a part."""
+    if not (isinstance(e, Apply) and e.name == "getitem"):
+        return e
+    if len(e.args) == 1:
+        found = slice_of_slice(e) or read_block(e)
+        if found is not None:
+            return found
+    source = e.args[0]
+    if is_write(source):
+        return _of_write(e, source)  # type: ignore[arg-type]
+    if isinstance(source, Apply) and not is_map(source):
+        return _few_elements(e, source)
+    return _inside(e, source) if has_written(source) else e
+
+
+def _few_elements(e: Apply, source: Apply) -> Expr:
+    """A few elements of a block, one by one."""
+    if source.name not in ("concatenate", "stack") or source.rank != 1:
+        return e
+    here = places(e)
+    if here is None or here.ndim != 1 or not 0 < len(here) <= WRITTEN_OUT:
+        return e
+    return stack([take(source, 0, int(k)) for k in here])
+
+
+def _of_write(e: Apply, source: Apply) -> Expr:
+    there = places(source)
+    if there is None:
+        return e
+    if same_index(e, source) and not repeats(there):
+        return spread(source.args[1], e.shape)
+    here = places(e)
+    if here is None:
+        return e
+    if not np.isin(here, there).any():
+        return read_written(raw_apply(e.primitive, (source.args[0], *e.args[1:]), e.params, e.shape))
+    if not within(here, there):
+        return e
+    value = spread(source.args[1], there.shape)
+    if there.ndim == 1 and here.ndim < 2:
+        last = {int(k): j for j, k in enumerate(there)}
+        if here.ndim == 0:
+            return take(value, 0, last[int(here)])
+        return gathered(value, np.array([last[int(k)] for k in here]))
+    template = _relative(e, source)
+    if template is None:
+        return e
+    if all(p == WHOLE for p in template):
+        return value
+    return raw_apply(PRIMITIVES["getitem"], (value,), {"template": template}, e.shape)
+
+
+def _relative(e: Apply, source: Apply) -> tuple[Any, ...] | None:
+    """The index of what is read in what was written, both of integers and slices."""
+    inner = ranges(e.params["template"], source.shape)
+    outer = ranges(source.params["template"], source.shape)
+    if inner is None or outer is None:
+        return None
+    found: list[Any] = []
+    for a, b in zip(inner, outer, strict=True):
+        if isinstance(b, int):
+            if not isinstance(a, int):
+                return None  # an axis of length 1 that the value does not have
+            continue
+        at = [b.index(k) for k in ((a,) if isinstance(a, int) else a)]
+        found.append(
+            at[0] if isinstance(a, int) else
+            as_part(range(at[0], at[-1] + (1 if at[-1] >= at[0] else -1),
+                          at[1] - at[0] if len(at) > 1 else 1), len(b))
+        )  # fmt: skip
+    return tuple(found)
+
+
+def has_written(e: Expr) -> bool:
+    """Whether an elementwise expression is one of blocks or of writes."""
+    if isinstance(e, Apply):
+        return e.name in ("concatenate", "stack") or bool(is_write(e)) or (
+            is_map(e) and has_written(e.args[0])
+        )  # fmt: skip
+    if isinstance(e, Sum):
+        return any(map(has_written, e.terms))
+    if isinstance(e, Power):
+        return number_of(e.exponent) is not None and has_written(e.base)
+    return isinstance(e, Term) and e.is_pointwise and any(has_written(f) for f, _ in e.factors)
+
+
+def _inside(e: Apply, source: Expr) -> Expr:
+    """A part of an elementwise expression: the expression of the parts."""
+    template = e.params["template"]
+    full = full_index(template, source.rank)
+    if full is None or (HOLE in full and source.rank > 1):
+        return e
+
+    def part(f: Expr, axes: tuple[int, ...]) -> Expr:
+        index = tuple(full[k] for k in axes)
+        if not index or all(p == WHOLE for p in index if not isinstance(p, str)) and HOLE not in index:
+            return f
+        at = ranges(index, f.shape)
+        shape = e.shape if at is None else tuple(len(p) for p in at if not isinstance(p, int))
+        value = number_of(f)
+        if value is not None:
+            return number(value, shape)
+        if at is not None and all(isinstance(p, int) or p == range(n)
+                                  for p, n in zip(at, f.shape, strict=True)):  # fmt: skip
+            for k in reversed(range(f.rank)):
+                if isinstance(at[k], int):
+                    f = take(f, k, at[k])  # type: ignore[arg-type]
+            return f
+        return read_written(raw_apply(e.primitive, (f, *e.args[1:]), {"template": index}, shape))
+
+    everything = tuple(range(source.rank))
+    if isinstance(source, Sum):
+        return add([part(t, everything) for t in source.terms])
+    if isinstance(source, Power):
+        return power(part(source.base, everything), source.exponent)
+    if isinstance(source, Apply) and is_map(source):
+        return elementwise(source.primitive, part(source.args[0], everything))
+    assert isinstance(source, Term)
+    kept = [k for k in everything if not isinstance(full[k], int)]
+    factors = []
+    for f, labels in source.factors:
+        own = part(f, labels)
+        factors.append((own, tuple(kept.index(k) for k in labels if k in kept)))
+    return pointwise(source.coefficient, factors, e.shape)
+
+
+# -- parts and sums of writes ----------------------------------------------------------------------
+
+
+@takes("setitem")
+def _take_written(e: Apply, axis: int, index: int) -> Expr | None:
+    where = places(e)
+    if where is None or not is_write(e):
+        return None
+    value, base = spread(e.args[1], where.shape), e.args[0]
+    if e.rank == 1:
+        hits = np.argwhere(where == index)
+        return take(base, 0, index) if not len(hits) else _element(value, hits[-1])
+    at = ranges(e.params["template"], e.shape)
+    if at is None:
+        return None
+    own = at[axis]
+    inside = own == index if isinstance(own, int) else index in own
+    if not inside:
+        return take(base, axis, index)
+    before = sum(1 for p in at[:axis] if not isinstance(p, int))
+    part = value if isinstance(own, int) else take(value, before, own.index(index))
+    rest = [as_part(p, n) for p, n in zip(at, e.shape, strict=True)]
+    del rest[axis]
+    shape = e.shape[:axis] + e.shape[axis + 1 :]
+    params = {"template": tuple(rest)}
+    return write(raw_apply(e.primitive, (take(base, axis, index), part), params, shape))
+
+
+@takes("scatter_add")
+def _take_added(e: Apply, axis: int, index: int) -> Expr | None:
+    where = places(e)
+    if where is None or e.rank != 1:
+        return None
+    value = spread(e.args[1], where.shape)
+    hits = np.argwhere(where == index)
+    return add([take(e.args[0], 0, index), *[_element(value, h) for h in hits]])
+
+
+@takes("getitem")
+def _take_of_slice(e: Apply, axis: int, index: int) -> Expr | None:
+    """x[1:][0] = x[1]."""
+    if len(e.args) > 1 or e.rank != 1 or e.args[0].rank != 1:
+        return None
+    at = ranges(e.params["template"], e.args[0].shape)
+    return None if at is None else take(e.args[0], 0, at[0][index])  # type: ignore[index]
+
+
+def _element(e: Expr, place: Any) -> Expr:
+    for axis in reversed(range(e.rank)):
+        e = take(e, axis, int(place[axis]))
+    return e
+
+
+def merge_writes(e: Expr) -> Expr:
+    """(x with 0 at i) + (v added to zeros at i) = x with v at i."""
+    if not isinstance(e, Sum):
+        return e
+    for t in e.terms:
+        c, emptied = split(t)
+        if not is_write(emptied) or number_of(emptied.args[1]) != 0:  # type: ignore[attr-defined]
+            continue
+        assert isinstance(emptied, Apply)
+        where = places(emptied)
+        if where is None or repeats(where):
+            continue
+        for other in e.terms:
+            d, added = split(other)
+            if not (isinstance(added, Apply) and added.name == "scatter_add"):
+                continue
+            if number_of(added.args[0]) == 0 and same_index(added, emptied):
+                value = scale(d, spread(added.args[1], where.shape))
+                args = (scale(c, emptied.args[0]), value, *index_arrays(emptied))
+                whole = raw_apply(emptied.primitive, args, emptied.params, e.shape)
+                return add([whole, *[u for u in e.terms if u is not t and u is not other]])
+    return e
+
+
+def add_to_zeros(e: Expr) -> Expr:
+    """x with v added at i = x + (v added to zeros at i)."""
+    if not (isinstance(e, Apply) and e.name == "scatter_add") or number_of(e.args[0]) == 0:
+        return e
+    zeros = number(ZERO, e.shape)
+    return add([e.args[0], raw_apply(e.primitive, (zeros, *e.args[1:]), e.params, e.shape)])
+
+
+def turn(e: Expr) -> Expr:
+    """The transpose of a block, or of a write, is one of transposes; and a write of zeros into a
+    diagonal matrix is one into the diagonal."""
+    if is_write(e):
+        return _on_diagonal(e)  # type: ignore[arg-type]
+    if not isinstance(e, Term) or len(e.factors) != 1 or e.rank != 2 or e.has_delta:
+        return e
+    ((f, labels),) = e.factors
+    if labels != (1, 0) or e.out != (0, 1) or not isinstance(f, Apply):
+        return e
+    if f.name == "concatenate":
+        axis = 1 - f.params["axis"]
+        found: Expr = raw_apply(f.primitive, [_flip(p) for p in f.args], {"axis": axis}, e.shape)
+        return scale(e.coefficient, found)
+    full = full_index(f.params["template"], 2) if is_write(f) else None
+    if full is None or sum(p == HOLE for p in full if isinstance(p, str)) > 1:
+        return e
+    if HOLE in full and (WHOLE not in full or f.args[2].rank != 1):
+        return e
+    value = spread(f.args[1], selected(f))
+    value = _flip(value) if value.rank == 2 else value
+    params = {"template": tuple(full[::-1])}
+    args = (_flip(f.args[0]), value, *f.args[2:])
+    return scale(e.coefficient, write(raw_apply(f.primitive, args, params, e.shape)))
+
+
+def _flip(e: Expr) -> Expr:
+    value = number_of(e)
+    if value is not None:
+        return number(value, e.shape[::-1])
+    return product(ONE, [(e, (1, 0))], (0, 1), dict(enumerate(e.shape[::-1])))
+
+
+def _on_diagonal(e: Apply) -> Expr:
+    base = e.args[0]
+    if number_of(e.args[1]) != 0 or not isinstance(base, Term) or base.out != (0, 0):
+        return e
+    full = full_index(e.params["template"], 2)
+    if full is None or WHOLE not in full or len(e.args) > 3:
+        return e
+    axis = 1 if full[0] == WHOLE else 0
+    n = e.shape[0]
+    diagonal = product(base.coefficient, base.factors, (0,), base.sizes)
+    params = {"template": (full[axis],)}
+    args = (diagonal, number(ZERO), *e.args[2:])
+    written = write(raw_apply(e.primitive, args, params, (n,)))
+    return product(ONE, [(written, (0,))], (0, 0), {0: n})
+
+
+__all__ = ["add_to_zeros", "merge_writes", "read_written", "turn", "write"]
