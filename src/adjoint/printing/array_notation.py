@@ -45,6 +45,7 @@ def _scatter(e: Apply, args: list[Tree], tree_of: TreeOf) -> Tree:
     value, *index = args[1:]
     widths = padding(e)
     if widths is not None:
+        value = tree_of(e.args[1])
         zeros = re.findall(r"\d+", widths)
         if e.rank == 1 and all(int(z) <= FEW_ZEROS for z in zeros):
             before, after = (Literal((Number(ZERO),) * int(z), VECTOR) for z in zeros)

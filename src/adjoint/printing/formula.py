@@ -335,6 +335,9 @@ class Formula:
                 f"a {describe(value)}.",
                 hint="give it a name that f closes over, or pass it as an argument.",
             )
+        if not value.size:  # a list would not say how long the other axes are
+            kind = "int" if value.dtype.kind in "iu" else "bool" if value.dtype.kind == "b" else "float"
+            return f"np.zeros({value.shape}, dtype={kind})"
         return f"np.array({value.tolist()!r})"
 
     def _returned(self, printer: Python) -> str:

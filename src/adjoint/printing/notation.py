@@ -58,6 +58,9 @@ from adjoint.simplify.expression import (
 from adjoint.simplify.linear_algebra import is_log_det
 from adjoint.simplify.regular import Rule, Sequence
 
+BROADCASTING = ("where", "power", "float_power", "clip", "maximum", "minimum")
+"""Functions of several arrays besides the ufuncs, element by element."""
+
 LETTERS = "ijklpqrstuvwabcdefgh"
 
 
@@ -203,8 +206,10 @@ class Notation:
     # -- functions --------------------------------------------------------------------------------
 
     def _apply(self, e: Apply) -> Tree:
-        several = len(e.args) > 1
-        args = [self._operand(self._unspread(a) if several else a) for a in e.args]
+        args = [
+            self._operand(self._unspread(a) if _broadcasts(e, k) else a)
+            for k, a in enumerate(e.args)
+        ]
         kind = kind_of(e.rank)
         if is_log_det(e):
             inner = Call("det", tuple(self._operand(a) for a in e.args[0].children()), SCALAR)
@@ -369,6 +374,14 @@ def _upright(tree: Tree, letters: str) -> tuple[Tree, str]:
     turned = flip(tree)
     fewer = len(letters) == 2 and transposes(turned) < transposes(tree)
     return (turned, letters[::-1]) if fewer else (tree, letters)
+
+
+def _broadcasts(e: Apply, place: int) -> bool:
+    """Whether one number may stand for an operand that is that number in all its elements."""
+    if e.name in ("setitem", "scatter_add"):
+        return place == 1
+    elementwise = isinstance(e.primitive, Elementwise) or e.name in BROADCASTING
+    return elementwise and len(e.args) > 1
 
 
 def _has_delta(e: Expr) -> bool:

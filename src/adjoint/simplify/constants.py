@@ -79,7 +79,7 @@ def is_uniform(value: Any) -> bool:
 def is_identity(value: Any) -> bool:
     """Whether an array is a multiple of the identity, but for axes of length 1."""
     matrix = value.squeeze()
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.ndim != 2 or not matrix.size or matrix.shape[0] != matrix.shape[1]:
         return False
     return bool(np.array_equal(matrix, matrix[0, 0] * np.eye(len(matrix))))
 

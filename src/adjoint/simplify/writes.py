@@ -173,6 +173,9 @@ def read_written(e: Expr) -> Expr:
     """(x with v at i)[i] = v, and [j] = x[j] where j is elsewhere; [a, b][i] is a part."""
     if not (isinstance(e, Apply) and e.name == "getitem"):
         return e
+    value = number_of(e.args[0])
+    if value is not None:
+        return number(value, e.shape)
     if len(e.args) == 1:
         found = slice_of_slice(e) or read_block(e)
         if found is not None:
