@@ -101,9 +101,9 @@ def _batched_index(template: Template, arrays: Any, batched: Any, size: int, ran
     does for ``x[0, :, i]``, whose index axes come first in the result: a slice in front of it
     would be behind them.
     """
-    if not any(batched):
-        if is_basic(template) or _advanced_position(template, rank) is not None:
-            return (slice(None), *template), list(arrays)
+    together = is_basic(template) or _advanced_position(template, rank) is not None
+    if together and not any(batched):
+        return (slice(None), *template), list(arrays)
     arrays = [
         a if b else np.broadcast_to(a, (size, *np.shape(a)))
         for a, b in zip(arrays, batched, strict=True)

@@ -61,7 +61,7 @@ def _write(e: Apply, args: list[Tree], tree_of: TreeOf) -> Tree:
     whole = "kind" in e.params
     before: tuple[tuple[Tree, tuple[Tree | str, ...]], ...] = ()
     if isinstance(base, Write) and base.whole == whole:
-        base, before = base.tree, base.writes
+        before, base = base.writes, base.tree
     where = filled(e.params["template"], index, e.shape)
     return Write(base, (*before, (value, where)), e.shape, whole)
 

@@ -17,6 +17,7 @@ from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
 from adjoint.printing.precedence import (
+    LOOSE,
     SUM,
     Add,
     Call,
@@ -27,6 +28,7 @@ from adjoint.printing.precedence import (
     Root,
     Times,
     Tree,
+    Write,
 )
 from adjoint.printing.python import Python
 from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
@@ -153,8 +155,9 @@ class Formula:
         lead = "where "
         for part in layout.parts:
             axes = _axes_of(part.tree)
+            level = LOOSE if isinstance(part.tree, Write) else SUM
             name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
-            lines.append(f"{lead}{name} = {printer(part.tree, SUM)}")
+            lines.append(f"{lead}{name} = {printer(part.tree, level)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
@@ -286,10 +289,9 @@ class Formula:
         printer = Python(names, self._names_in_code(), target == "jax")
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         for part in self.layout.parts:
-            code = f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}"
-            body += [*_taken_out(printer.lines), code]
-        code = f"    return {self._returned(printer)}"
-        body += [*_taken_out(printer.lines), code]
+            body += printer.statements(ascii_name(_spelled(part.name)), part.tree)
+        returned = f"    return {self._returned(printer)}"
+        body += [*printer.taken_out(), returned]
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
         doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
@@ -336,7 +338,13 @@ class Formula:
                 hint="give it a name that f closes over, or pass it as an argument.",
             )
         if not value.size:  # a list would not say how long the other axes are
-            kind = "int" if value.dtype.kind in "iu" else "bool" if value.dtype.kind == "b" else "float"
+            kind = (
+                "int"
+                if value.dtype.kind in "iu"
+                else "bool"
+                if value.dtype.kind == "b"
+                else "float"
+            )
             return f"np.zeros({value.shape}, dtype={kind})"
         return f"np.array({value.tolist()!r})"
 
@@ -397,13 +405,6 @@ def _axes_of(tree: Tree) -> str:
     elif isinstance(tree, Call):
         parts = [a for a in tree.args if a.kind == tree.kind]
     return next(filter(None, map(_axes_of, parts)), "")
-
-
-def _taken_out(lines: list[str]) -> list[str]:
-    """Statements that stand before a line, as lines of a function."""
-    found = [f"    {line}" for line in lines]
-    lines.clear()
-    return found
 
 
 def _spelled(name: str) -> str:

@@ -218,9 +218,10 @@ class Latex:
         return self._part(tree)
 
     def _write(self, tree: Write) -> str:
-        text = rf"{self(tree.tree, SUM)} \text{{ with }} "
+        text = rf"{self(tree.tree, QUOTIENT)} \text{{ with }} "
         written = [
-            rf"{self(value, SUM)} \text{{ at }} {self._place(parts)}" for value, parts in tree.writes
+            rf"{self(value, SUM)} \text{{ at }} {self._place(parts)}"
+            for value, parts in tree.writes
         ]
         return text + r" \text{, then } ".join(written)
 

@@ -17,7 +17,6 @@ from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     TENSOR,
-    VECTOR,
     Add,
     Call,
     Entry,
@@ -39,7 +38,7 @@ from adjoint.printing.precedence import (
 from adjoint.printing.products import chain, flip, has_letters, times, transposes
 from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.exact import HALF, ONE, ZERO, exact, is_exact, is_negative
+from adjoint.simplify.exact import HALF, ONE, exact, is_exact, is_negative
 from adjoint.simplify.expression import (
     Apply,
     Expr,

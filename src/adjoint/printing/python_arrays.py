@@ -57,6 +57,7 @@ class Arrays(ABC):
         self.helpers: dict[str, None] = {}
         self.lines: list[str] = []
         self.written: dict[str, str] = {}
+        self.name = ""
 
     @abstractmethod
     def __call__(self, tree: Tree, level: int = ...) -> str: ...
@@ -73,6 +74,19 @@ class Arrays(ABC):
     def helper(self, name: str) -> str:
         """The name of a helper function, which neither the function nor a parameter has."""
         return f"_{name}" if name in self.taken else name
+
+    def statements(self, name: str, tree: Tree) -> list[str]:
+        """The lines of a function that give a name to an array."""
+        self.name = name
+        text = self(tree)
+        self.name = ""
+        return [*self.taken_out(), *([] if text == name else [f"    {name} = {text}"])]
+
+    def taken_out(self) -> list[str]:
+        """The statements that stand before a line, as lines of a function."""
+        found = [f"    {line}" for line in self.lines]
+        self.lines.clear()
+        return found
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -104,13 +118,14 @@ class Arrays(ABC):
         return f"{self.helper('add_at')}({', '.join(args)})", ATOM
 
     def _write(self, tree: Write) -> tuple[str, int]:
+        wanted, self.name = self.name, ""
         values = [(self._places(parts), self._value(value)) for value, parts in tree.writes]
         base = self._start(tree)
         if self.functional:
             return base + "".join(f".at[{i}].set({v})" for i, v in values), ATOM
         known = repr((base, values))
         if known not in self.written:
-            name = self.written[known] = self._fresh()
+            name = self.written[known] = wanted or self._fresh()
             self.lines += [f"{name} = {base}", *[f"{name}[{i}] = {v}" for i, v in values]]
         return self.written[known], ATOM
 
@@ -130,7 +145,9 @@ class Arrays(ABC):
             return self(base, ATOM if self.functional else LOOSE)
         text = self(base, PRODUCT)
         number = re.match(r"(\d+) \* ", text)
-        text = text.replace(number[1], f"{number[1]}.0", 1) if number else f"1.0 * {self(base, ATOM)}"
+        text = (
+            text.replace(number[1], f"{number[1]}.0", 1) if number else f"1.0 * {self(base, ATOM)}"
+        )
         return f"({text})" if self.functional else text
 
     def _is_new(self, tree: Tree) -> bool:
@@ -140,14 +157,15 @@ class Arrays(ABC):
     def _filled(self, tree: Number) -> str:
         """An array of one number, of floats."""
         if tree.value == 0:
-            size = self.size(tree.shape[0]) if len(tree.shape) == 1 else self.shape(tree.shape)
-            return self.np("zeros", size)[0]
+            alone = len(tree.shape) == 1
+            return self.np("zeros", self.size(*tree.shape) if alone else self.shape(tree.shape))[0]
         return self(tree)
 
     def _fresh(self) -> str:
         names = [*LETTERS, *(f"u{k}" for k in range(1, 2 + len(self.written) + len(self.taken)))]
         used = {*self.taken, *self.written.values()}
-        return next(name for name in names if name not in used)
+        free: list[str] = [name for name in names if name not in used]
+        return free[0]
 
     # -- blocks -------------------------------------------------------------------------------
 

@@ -268,7 +268,7 @@ class Unicode:
         return self._part(tree)
 
     def _write(self, tree: Write) -> str:
-        text = f"{self(tree.tree, SUM)} with "
+        text = f"{self(tree.tree, QUOTIENT)} with "
         written = [f"{self(value, SUM)} at {self._place(parts)}" for value, parts in tree.writes]
         return text + ", then ".join(written)
 

@@ -54,10 +54,10 @@ def joined(pieces: Sequence[Piece], axis: int) -> Expr:
             n, shape = n + merged[-1][0], p.shape
             merged.pop()
             p = number(value, (*shape[:axis], n, *shape[axis + 1 :]))
-        whole = _neighbours(merged[-1][1], p, axis) if merged else None
-        if whole is not None:
+        both = _neighbours(merged[-1][1], p, axis) if merged else None
+        if both is not None:
             n += merged.pop()[0]
-        merged.append((n, p if whole is None else whole))
+        merged.append((n, p if both is None else both))
     if len(merged) == 1:
         return merged[0][1]
     parts = [p for _, p in merged]

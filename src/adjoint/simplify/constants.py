@@ -57,7 +57,10 @@ def part_of_identity(value: Any) -> Expr | None:
     flat, n = value.argmax(), value.shape[1]
     k = int(flat % n - flat // n)  # the diagonal with the ones
     tall = value.shape[0] > value.shape[1]
-    if not np.array_equal(value, np.eye(*value.shape, k)) or k * (-1 if tall else 1) < 0:
+    if (
+        not np.array_equal(value, np.eye(value.shape[0], value.shape[1], k))
+        or k * (-1 if tall else 1) < 0
+    ):
         return None
     if abs(k) + min(value.shape) > max(value.shape):
         return None

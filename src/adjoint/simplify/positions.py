@@ -25,11 +25,8 @@ def index_arrays(e: Apply) -> tuple[Expr, ...]:
 
 def same_index(a: Apply, b: Apply) -> bool:
     """Whether two reads or writes, of arrays of one shape, have the same index."""
-    return (
-        repr(a.params["template"]) == repr(b.params["template"])
-        and index_arrays(a) == index_arrays(b)
-        and a.args[0].shape == b.args[0].shape
-    )
+    same: bool = repr(a.params["template"]) == repr(b.params["template"])
+    return same and index_arrays(a) == index_arrays(b) and a.args[0].shape == b.args[0].shape
 
 
 def places(e: Apply) -> Any:
@@ -53,7 +50,7 @@ def selected(e: Apply) -> tuple[int, ...]:
 
 def repeats(where: Any) -> bool:
     """Whether an element is there twice."""
-    return len(np.unique(where)) < where.size
+    return bool(len(np.unique(where)) < where.size)
 
 
 def within(inner: Any, outer: Any) -> bool:
@@ -91,10 +88,11 @@ def as_part(at: At, size: int) -> Any:
         at = range(at[0], at[0] + 1)
     start: int | None = at.start
     stop: int | None = at[-1] + (1 if at.step > 0 else -1)
+    following = at[-1] + at.step
     if at.step > 0:
-        start, stop = start or None, None if stop == size else stop
+        start, stop = start or None, None if following >= size else stop
     else:
-        start, stop = None if start == size - 1 else start, None if stop == -1 else stop
+        start, stop = None if start == size - 1 else start, None if following < 0 else stop
     return slice(start, stop, None if at.step == 1 else at.step)
 
 

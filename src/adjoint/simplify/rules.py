@@ -20,6 +20,7 @@ import numpy as np
 
 from adjoint.graph.arraytype import ArrayType
 from adjoint.graph.binding import PROJECTION, variable
+from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
@@ -68,10 +69,12 @@ from adjoint.simplify.expression import (
 )
 from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
+from adjoint.simplify.regular import rule_of
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
-from adjoint.simplify.writes import add_to_zeros, merge_writes, read_written, turn, write
+from adjoint.simplify.writes import add_to_zeros, merge_writes, turn, write
 from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
+from adjoint.simplify.written_parts import read_written
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
 FINITE = "for finite numbers"
@@ -94,6 +97,24 @@ class Law:
 
 def _sigmoid(x: Any) -> Any:
     return PRIMITIVES["expit"](x)
+
+
+_PLACES = np.array([3, 0])
+
+
+def _written(x: Any, *writes: Any) -> Any:
+    """x with values written at indices, one after the other."""
+    y = x.copy()
+    for index, value in zip(writes[::2], writes[1::2], strict=True):
+        y[index] = value
+    return y
+
+
+def _added(x: Any, index: Any, value: Any) -> Any:
+    """Zeros like x with values added at an index."""
+    y = np.zeros_like(x)
+    np.add.at(y, index, value)
+    return y
 
 
 LAWS: tuple[Law, ...] = (
@@ -186,6 +207,35 @@ LAWS: tuple[Law, ...] = (
         "n m; m n", True),
     Law("tr(a bᵀ) = bᵀ a", lambda a, b: np.trace(np.outer(a, b)), lambda a, b: b @ a, FINITE,
         "n; n", True),
+    # -- writes at an index
+    Law("0 with a at 0, then v at 1: = [a, v]",
+        lambda a, v: _written(np.zeros(6, like=v), 0, a, np.s_[1:], v),
+        lambda a, v: np.concatenate([np.reshape(a, (1,)), v]), ALWAYS, "; n", True),
+    Law("A with v at (:, 0), then B at (:, 1:) = [v, B]",
+        lambda A, v: _written(A, np.s_[:, 0], v, np.s_[:, 1:], A[:, :-1]),
+        lambda A, v: np.concatenate([v[:, None], A[:, :-1]], axis=1), ALWAYS, "n m; n", True),
+    Law("[v; w][:n] = v", lambda v, w: np.concatenate([v, w])[:5], lambda v, w: v, ALWAYS,
+        "n; m", True),
+    Law("[v[:k]; v[k:]] = v", lambda v: np.concatenate([v[:2], v[2:]]), lambda v: v, ALWAYS, "n",
+        True),
+    Law("v[a:b][c:d] is one slice", lambda v: v[1:][::2][1:], lambda v: v[3::2], ALWAYS, "m", True),
+    Law("(x with v at i)[i] = v, i without repetition",
+        lambda x, v: _written(x, _PLACES, v[:2])[_PLACES], lambda x, v: v[:2], ALWAYS, "n; m",
+        True),
+    Law("(x with v at i)[j] = x[j], i and j apart",
+        lambda x, v: _written(x, _PLACES, v[:2])[1:3], lambda x, v: x[1:3], ALWAYS, "n; m", True),
+    Law("x with v at i, then w at j = x with w at j, i within j",
+        lambda x, v, w: _written(x, 1, v[0], np.s_[::2], v[:3], np.s_[:3], w[:3]),
+        lambda x, v, w: _written(x, np.s_[::2], v[:3], np.s_[:3], w[:3]), ALWAYS, "n; m; m",
+        True),
+    Law("x with x[i] at i = x", lambda x: _written(x, _PLACES, x[_PLACES]), lambda x: x, ALWAYS,
+        "n", True),
+    Law("(x with 0 at i) + (v added to zeros at i) = x with v at i",
+        lambda x, v: _written(x, _PLACES, 0) + _added(x, _PLACES, v[:2]),
+        lambda x, v: _written(x, _PLACES, v[:2]), FINITE, "n; m", True),
+    Law("diag(v) with 0 at (:, i) = diag(v with 0 at i)",
+        lambda v: _written(np.diag(v), np.s_[:, _PLACES], 0),
+        lambda v: np.diag(_written(v, _PLACES, 0)), ALWAYS, "n", True),
     Law("Σ of a broadcast = n times", lambda x: np.sum(np.broadcast_to(x, (3, 4))),
         lambda x: 12 * x, FINITE, "", True),
     Law("A⁻¹ A = I", lambda A, B: np.linalg.inv(A) @ A @ B, lambda A, B: B, "A is regular",
@@ -208,7 +258,12 @@ def trace_law(side: Callable[..., Any], shapes: str) -> Expr:
         result = side(*variables)
         if not isinstance(result, Tracer):
             return number(ONE if result == 1 else ZERO)
-        return read([node_of(result, "a law")], known)[0]
+        return read([node_of(result, "a law")], known, _by_rule)[0]
+
+
+def _by_rule(node: Node, needed: bool) -> tuple[str, Any] | None:
+    """Index arrays of a law, by their elements."""
+    return ("rule", rule_of(node.value)) if needed and rule_of(node.value) is not None else None
 
 
 @lru_cache(maxsize=1)

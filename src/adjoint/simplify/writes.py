@@ -7,14 +7,14 @@ read, disappears.  All that is asked of two indices is which elements they selec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.indexing import HOLE
-from adjoint.simplify.blocks import in_blocks, read_block, section, slice_of_slice
+from adjoint.simplify.blocks import in_blocks, section
 from adjoint.simplify.einstein import add, elementwise, pointwise, power, product, scale
 from adjoint.simplify.exact import ONE, ZERO
 from adjoint.simplify.expression import (
@@ -32,11 +32,9 @@ from adjoint.simplify.expression import (
 )
 from adjoint.simplify.indices import spread
 from adjoint.simplify.positions import (
-    as_part,
     full_index,
     index_arrays,
     places,
-    ranges,
     repeats,
     same_index,
     selected,
@@ -44,7 +42,7 @@ from adjoint.simplify.positions import (
 )
 from adjoint.simplify.reading import reads
 from adjoint.simplify.regular import Written, rule_of
-from adjoint.simplify.writing import WRITTEN_OUT, stack, take, takes
+from adjoint.simplify.writing import take
 
 WHOLE = slice(None)
 
@@ -81,7 +79,7 @@ def write(e: Expr) -> Expr:
     return _last_only(e, where) if repeats(where) else e
 
 
-def is_write(e: Expr) -> Any:
+def is_write(e: Expr) -> TypeGuard[Apply]:
     """Whether an expression is a write into floats."""
     return isinstance(e, Apply) and e.name == "setitem" and "kind" not in e.params
 
@@ -101,11 +99,17 @@ def without_writes(e: Expr, where: Any) -> Expr:
     def plain(f: Expr) -> Expr:
         return without_writes(f, where)
 
-    if is_write(e) or (isinstance(e, Apply) and e.name == "scatter_add"):
+    if isinstance(e, Apply) and (is_write(e) or e.name == "scatter_add"):
         own = places(e)
-        if own is None or not within(own, where):
+        if own is None:
             return e
-        return plain(e.args[0])  # type: ignore[attr-defined]
+        if within(own, where):
+            return plain(e.args[0])
+        gone = np.union1d(own, where) if e.name == "setitem" else where
+        base = without_writes(e.args[0], gone)
+        if base is e.args[0]:
+            return e
+        return raw_apply(e.primitive, (base, *e.args[1:]), e.params, e.shape)
     return mapped(e, plain)
 
 
@@ -144,6 +148,9 @@ def _last_only(e: Apply, where: Any) -> Expr:
     last = {int(k): j for j, k in enumerate(where)}
     kept = np.array(sorted(last.values()))
     value = spread(e.args[1], where.shape)
+    if len(kept) == 1:
+        alone = (e.args[0], take(value, 0, int(kept[0])))
+        return raw_apply(e.primitive, alone, {"template": (int(where[0]),)}, e.shape)
     if number_of(value) is None:
         value = gathered(value, kept)
     arrays = (fixed(where[kept]),)
@@ -166,190 +173,7 @@ def fixed(index: Any) -> Symbol:
     return symbol("rule", index.shape, rule, index)
 
 
-# -- reading what was written ----------------------------------------------------------------------
-
-
-def read_written(e: Expr) -> Expr:
-    """(x with v at i)[i] = v, and [j] = x[j] where j is elsewhere; [a, b][i] is a part."""
-    if not (isinstance(e, Apply) and e.name == "getitem"):
-        return e
-    value = number_of(e.args[0])
-    if value is not None:
-        return number(value, e.shape)
-    if len(e.args) == 1:
-        found = slice_of_slice(e) or read_block(e)
-        if found is not None:
-            return found
-    source = e.args[0]
-    if is_write(source):
-        return _of_write(e, source)  # type: ignore[arg-type]
-    if isinstance(source, Apply) and not is_map(source):
-        return _few_elements(e, source)
-    return _inside(e, source) if has_written(source) else e
-
-
-def _few_elements(e: Apply, source: Apply) -> Expr:
-    """A few elements of a block, one by one."""
-    if source.name not in ("concatenate", "stack") or source.rank != 1:
-        return e
-    here = places(e)
-    if here is None or here.ndim != 1 or not 0 < len(here) <= WRITTEN_OUT:
-        return e
-    return stack([take(source, 0, int(k)) for k in here])
-
-
-def _of_write(e: Apply, source: Apply) -> Expr:
-    there = places(source)
-    if there is None:
-        return e
-    if same_index(e, source) and not repeats(there):
-        return spread(source.args[1], e.shape)
-    here = places(e)
-    if here is None:
-        return e
-    if not np.isin(here, there).any():
-        return read_written(raw_apply(e.primitive, (source.args[0], *e.args[1:]), e.params, e.shape))
-    if not within(here, there):
-        return e
-    value = spread(source.args[1], there.shape)
-    if there.ndim == 1 and here.ndim < 2:
-        last = {int(k): j for j, k in enumerate(there)}
-        if here.ndim == 0:
-            return take(value, 0, last[int(here)])
-        return gathered(value, np.array([last[int(k)] for k in here]))
-    template = _relative(e, source)
-    if template is None:
-        return e
-    if all(p == WHOLE for p in template):
-        return value
-    return raw_apply(PRIMITIVES["getitem"], (value,), {"template": template}, e.shape)
-
-
-def _relative(e: Apply, source: Apply) -> tuple[Any, ...] | None:
-    """The index of what is read in what was written, both of integers and slices."""
-    inner = ranges(e.params["template"], source.shape)
-    outer = ranges(source.params["template"], source.shape)
-    if inner is None or outer is None:
-        return None
-    found: list[Any] = []
-    for a, b in zip(inner, outer, strict=True):
-        if isinstance(b, int):
-            if not isinstance(a, int):
-                return None  # an axis of length 1 that the value does not have
-            continue
-        at = [b.index(k) for k in ((a,) if isinstance(a, int) else a)]
-        found.append(
-            at[0] if isinstance(a, int) else
-            as_part(range(at[0], at[-1] + (1 if at[-1] >= at[0] else -1),
-                          at[1] - at[0] if len(at) > 1 else 1), len(b))
-        )  # fmt: skip
-    return tuple(found)
-
-
-def has_written(e: Expr) -> bool:
-    """Whether an elementwise expression is one of blocks or of writes."""
-    if isinstance(e, Apply):
-        return e.name in ("concatenate", "stack") or bool(is_write(e)) or (
-            is_map(e) and has_written(e.args[0])
-        )  # fmt: skip
-    if isinstance(e, Sum):
-        return any(map(has_written, e.terms))
-    if isinstance(e, Power):
-        return number_of(e.exponent) is not None and has_written(e.base)
-    return isinstance(e, Term) and e.is_pointwise and any(has_written(f) for f, _ in e.factors)
-
-
-def _inside(e: Apply, source: Expr) -> Expr:
-    """A part of an elementwise expression: the expression of the parts."""
-    template = e.params["template"]
-    full = full_index(template, source.rank)
-    if full is None or (HOLE in full and source.rank > 1):
-        return e
-
-    def part(f: Expr, axes: tuple[int, ...]) -> Expr:
-        index = tuple(full[k] for k in axes)
-        if not index or all(p == WHOLE for p in index if not isinstance(p, str)) and HOLE not in index:
-            return f
-        at = ranges(index, f.shape)
-        shape = e.shape if at is None else tuple(len(p) for p in at if not isinstance(p, int))
-        value = number_of(f)
-        if value is not None:
-            return number(value, shape)
-        if at is not None and all(isinstance(p, int) or p == range(n)
-                                  for p, n in zip(at, f.shape, strict=True)):  # fmt: skip
-            for k in reversed(range(f.rank)):
-                if isinstance(at[k], int):
-                    f = take(f, k, at[k])  # type: ignore[arg-type]
-            return f
-        return read_written(raw_apply(e.primitive, (f, *e.args[1:]), {"template": index}, shape))
-
-    everything = tuple(range(source.rank))
-    if isinstance(source, Sum):
-        return add([part(t, everything) for t in source.terms])
-    if isinstance(source, Power):
-        return power(part(source.base, everything), source.exponent)
-    if isinstance(source, Apply) and is_map(source):
-        return elementwise(source.primitive, part(source.args[0], everything))
-    assert isinstance(source, Term)
-    kept = [k for k in everything if not isinstance(full[k], int)]
-    factors = []
-    for f, labels in source.factors:
-        own = part(f, labels)
-        factors.append((own, tuple(kept.index(k) for k in labels if k in kept)))
-    return pointwise(source.coefficient, factors, e.shape)
-
-
-# -- parts and sums of writes ----------------------------------------------------------------------
-
-
-@takes("setitem")
-def _take_written(e: Apply, axis: int, index: int) -> Expr | None:
-    where = places(e)
-    if where is None or not is_write(e):
-        return None
-    value, base = spread(e.args[1], where.shape), e.args[0]
-    if e.rank == 1:
-        hits = np.argwhere(where == index)
-        return take(base, 0, index) if not len(hits) else _element(value, hits[-1])
-    at = ranges(e.params["template"], e.shape)
-    if at is None:
-        return None
-    own = at[axis]
-    inside = own == index if isinstance(own, int) else index in own
-    if not inside:
-        return take(base, axis, index)
-    before = sum(1 for p in at[:axis] if not isinstance(p, int))
-    part = value if isinstance(own, int) else take(value, before, own.index(index))
-    rest = [as_part(p, n) for p, n in zip(at, e.shape, strict=True)]
-    del rest[axis]
-    shape = e.shape[:axis] + e.shape[axis + 1 :]
-    params = {"template": tuple(rest)}
-    return write(raw_apply(e.primitive, (take(base, axis, index), part), params, shape))
-
-
-@takes("scatter_add")
-def _take_added(e: Apply, axis: int, index: int) -> Expr | None:
-    where = places(e)
-    if where is None or e.rank != 1:
-        return None
-    value = spread(e.args[1], where.shape)
-    hits = np.argwhere(where == index)
-    return add([take(e.args[0], 0, index), *[_element(value, h) for h in hits]])
-
-
-@takes("getitem")
-def _take_of_slice(e: Apply, axis: int, index: int) -> Expr | None:
-    """x[1:][0] = x[1]."""
-    if len(e.args) > 1 or e.rank != 1 or e.args[0].rank != 1:
-        return None
-    at = ranges(e.params["template"], e.args[0].shape)
-    return None if at is None else take(e.args[0], 0, at[0][index])  # type: ignore[index]
-
-
-def _element(e: Expr, place: Any) -> Expr:
-    for axis in reversed(range(e.rank)):
-        e = take(e, axis, int(place[axis]))
-    return e
+# -- sums and transposes of writes -----------------------------------------------------------------
 
 
 def merge_writes(e: Expr) -> Expr:
@@ -358,9 +182,8 @@ def merge_writes(e: Expr) -> Expr:
         return e
     for t in e.terms:
         c, emptied = split(t)
-        if not is_write(emptied) or number_of(emptied.args[1]) != 0:  # type: ignore[attr-defined]
+        if not is_write(emptied) or number_of(emptied.args[1]) != 0:
             continue
-        assert isinstance(emptied, Apply)
         where = places(emptied)
         if where is None or repeats(where):
             continue
@@ -388,7 +211,7 @@ def turn(e: Expr) -> Expr:
     """The transpose of a block, or of a write, is one of transposes; and a write of zeros into a
     diagonal matrix is one into the diagonal."""
     if is_write(e):
-        return _on_diagonal(e)  # type: ignore[arg-type]
+        return _on_diagonal(e)
     if not isinstance(e, Term) or len(e.factors) != 1 or e.rank != 2 or e.has_delta:
         return e
     ((f, labels),) = e.factors
@@ -433,4 +256,4 @@ def _on_diagonal(e: Apply) -> Expr:
     return product(ONE, [(written, (0,))], (0, 0), {0: n})
 
 
-__all__ = ["add_to_zeros", "merge_writes", "read_written", "turn", "write"]
+__all__ = ["add_to_zeros", "gathered", "is_map", "is_write", "merge_writes", "turn", "write"]
