@@ -246,6 +246,8 @@ class Python(Arrays):
             if first + 1 == len(parts):
                 return left
             right = self._row(parts[first + 1 :])
+            if len(places) == 3:  # what follows is a number
+                return f"{left[0]} * ({right[0]})", PRODUCT
             return self.np("outer", left[0], right[0])
         if len(places) == 1:
             return self._row(parts)

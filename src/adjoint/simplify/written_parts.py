@@ -9,6 +9,7 @@ import numpy as np
 
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.primitives.indexing import HOLE
+from adjoint.simplify.axes import axes_of
 from adjoint.simplify.blocks import read_block, slice_of_slice
 from adjoint.simplify.einstein import add, elementwise, pointwise, power
 from adjoint.simplify.expression import Apply, Expr, Power, Sum, Term, number, number_of, raw_apply
@@ -42,7 +43,11 @@ def read_written(e: Expr) -> Expr:
         return _of_write(e, source)
     if isinstance(source, Apply) and not is_map(source):
         return _few_elements(e, source)
-    return _inside(e, source) if has_written(source) else e
+    at = ranges(e.params["template"], source.shape)
+    if at is not None and all(p == range(n) for p, n in zip(at, source.shape, strict=True)):
+        return source
+    spread_out = isinstance(source, Term | Sum) and len(axes_of(source)) < source.rank
+    return _inside(e, source) if spread_out or has_written(source) else e
 
 
 def _few_elements(e: Apply, source: Apply) -> Expr:
@@ -132,11 +137,14 @@ def _inside(e: Apply, source: Expr) -> Expr:
         return power(_part(source.base, everything, full, e), source.exponent)
     if isinstance(source, Apply) and is_map(source):
         return elementwise(source.primitive, _part(source.args[0], everything, full, e))
-    assert isinstance(source, Term)
+    if not isinstance(source, Term) or not source.is_pointwise:
+        return e
     kept = [k for k in everything if not isinstance(full[k], int)]
     factors = []
     for f, labels in source.factors:
         own = tuple(kept.index(k) for k in labels if k in kept)
+        if HOLE in full and labels:  # the index array may have several axes
+            own = tuple(range(e.rank))
         factors.append((_part(f, labels, full, e), own))
     return pointwise(source.coefficient, factors, e.shape)
 
