@@ -43,7 +43,7 @@ from adjoint.printing.precedence import (
     Write,
 )
 from adjoint.printing.sequences import band_text, bracket, listed
-from adjoint.printing.unicode import is_elementary, named_lengths, unrolled
+from adjoint.printing.unicode import is_elementary, named_lengths, unrolled, without_one
 from adjoint.simplify.exact import Coefficient
 from adjoint.simplify.regular import Band
 
@@ -133,7 +133,7 @@ class Latex:
         return sign + " ".join(parts)
 
     def _chain(self, tree: Chain) -> str:
-        return " ".join(self(p, PRODUCT) for p in tree.parts)
+        return " ".join(self(p, PRODUCT) for p in without_one(tree.parts))
 
     def _flip(self, tree: Flip) -> str:
         if isinstance(tree.tree, Inverse):

@@ -116,6 +116,9 @@ class Notation:
             return self._tensor_sum(e)
         # Beside an identity, a number would be read as a multiple of it.
         beside = e.rank == 2 and any(_has_delta(t) for t in e.terms)
+        # Of numbers alone, the sum would be a number too.
+        alone = all(number_of(t) is not None or self._unspread(t) is not t for t in e.terms)
+        beside = beside or (e.rank > 0 and alone)
         for t in sorted(e.terms, key=lambda t: number_of(t) is not None):
             c, rest = split(t)
             if number_of(t) is not None and beside:

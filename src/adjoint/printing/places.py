@@ -80,11 +80,28 @@ def padding(e: Apply) -> str | None:
     return str(widths[0] if e.rank == 1 else tuple(widths))
 
 
+USUAL = {"norm": "backward", "UPLO": "L"}
+"""Parameters of transforms and factorisations that one does not write."""
+
+TRANSFORMS = ("fft", "ifft", "rfft")
+"""Transforms of as many points as there are, if no number is given."""
+
+
+def told(e: Apply) -> dict[str, Any]:
+    """The parameters of a primitive without those that go without saying."""
+    params = {k: v for k, v in e.params.items() if k not in USUAL or USUAL[k] != v}
+    if e.name in TRANSFORMS and e.args[0].shape[params["axis"]] == params["n"]:
+        del params["n"]
+    if e.name in (*TRANSFORMS, "irfft") and e.rank == 1:
+        del params["axis"]
+    return params
+
+
 def options(e: Apply) -> tuple[str, ...]:
     """The parameters of a primitive that tell it from others of its name."""
     rank = e.args[0].rank if e.args else 0
     shown = []
-    for name, value in e.params.items():
+    for name, value in told(e).items():
         if name == "axes":
             if len(value) < rank:
                 shown.append(f"axis={value[0] if len(value) == 1 else tuple(value)}")

@@ -16,6 +16,7 @@ import numpy as np
 from adjoint.errors import MissingRuleError
 from adjoint.printing.names import ascii_name
 from adjoint.printing.numbers import CONSTANTS, decimal, spelled
+from adjoint.printing.places import told
 from adjoint.printing.precedence import (
     ATOM,
     LOOSE,
@@ -51,6 +52,7 @@ from adjoint.printing.python_arrays import Arrays
 from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
 from adjoint.printing.sequences import as_code
 from adjoint.simplify.exact import Coefficient, is_exact, is_negative, magnitude
+from adjoint.simplify.expression import Apply
 
 
 class Python(Arrays):
@@ -335,7 +337,8 @@ class Python(Arrays):
             return f"{left} {COMPARISONS[tree.name]} {right}", LOOSE
         pattern = CALLS.get(tree.name)
         if pattern is not None:
-            return pattern(self.module, args, getattr(tree.extra, "params", {})), ATOM
+            params = told(tree.extra) if isinstance(tree.extra, Apply) else {}
+            return pattern(self.module, args, params), ATOM
         if tree.name in UFUNCS or isinstance(getattr(np, tree.name, None), np.ufunc):
             return self.np(tree.name, *args)
         return self._special(tree, args)

@@ -160,7 +160,8 @@ class Unicode:
         return f"{number} {text}" if apart else number + text
 
     def _chain(self, tree: Chain) -> str:
-        return join([self(p, PRODUCT) for p in tree.parts], tree.parts, loose=False)
+        shown = without_one(tree.parts)
+        return join([self(p, PRODUCT) for p in shown], shown, loose=False)
 
     def _flip(self, tree: Flip) -> str:
         inner = tree.tree
@@ -328,6 +329,17 @@ def is_elementary(name: str) -> bool:
 
 FEW_ZEROS = 3
 """Up to so many equal numbers beside a vector are written out: [0, 0, v]."""
+
+
+def without_one(parts: Sequence[Tree]) -> Sequence[Tree]:
+    """Factors without vectors that are the number 1: a row with its axis, 𝟏xᵀ, is xᵀ."""
+    kept = [p for p in parts if not _is_one(p)]
+    return kept or parts[:1]
+
+
+def _is_one(tree: Tree) -> bool:
+    inner = tree.tree if isinstance(tree, Flip) else tree
+    return isinstance(inner, Ones) and inner.size == 1
 
 
 def unrolled(part: Tree) -> Sequence[Tree]:

@@ -67,6 +67,7 @@ from adjoint.simplify.expression import (
     raw_apply,
     symbol,
 )
+from adjoint.simplify.linear_algebra import cancel_product
 from adjoint.simplify.logistic import exponential_times_logistic, name_logistic
 from adjoint.simplify.reading import read
 from adjoint.simplify.regular import rule_of
@@ -207,6 +208,8 @@ LAWS: tuple[Law, ...] = (
         "n m; m n", True),
     Law("tr(a bᵀ) = bᵀ a", lambda a, b: np.trace(np.outer(a, b)), lambda a, b: b @ a, FINITE,
         "n; n", True),
+    Law("B (Aᵀ A)(Aᵀ A)⁻¹ = B", lambda A, B: B @ A.T @ A @ np.linalg.inv(A.T @ A),
+        lambda A, B: B, "Aᵀ A is regular", "m n; k n", True),
     # -- writes at an index
     Law("0 with a at 0, then v at 1: = [a, v]",
         lambda a, v: _written(np.zeros(6, like=v), 0, a, np.s_[1:], v),
@@ -385,6 +388,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     stack_in_front,
     merge_stacks,
     log_det_of_inverse,
+    cancel_product,
     even_power,
     name_logistic,
     exponential_times_logistic,
