@@ -19,8 +19,7 @@ from adjoint.printing.precedence import (
     Write,
     kind_of,
 )
-from adjoint.printing.products import flip
-from adjoint.printing.unicode import FEW_ZEROS
+from adjoint.printing.products import FEW_ZEROS, flip
 from adjoint.simplify.axes import axes_of
 from adjoint.simplify.exact import ZERO
 from adjoint.simplify.expression import Apply, Expr, number_of

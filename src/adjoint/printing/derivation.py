@@ -18,7 +18,7 @@ from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, Variables, require_callable
 from adjoint.primitives.scalar import Elementwise
 from adjoint.printing.notation import Notation
-from adjoint.printing.precedence import PRODUCT, SUM
+from adjoint.printing.precedence import LOOSE, PRODUCT, SUM
 from adjoint.printing.unicode import Unicode, symbol_text
 from adjoint.simplify.exact import exact
 from adjoint.simplify.expression import Expr, number, symbol
@@ -190,7 +190,7 @@ class _Steps:
         """A choice has the derivative of the branch that is taken."""
         condition, *branches = node.inputs
         primes = [self._prime(n) if n in self.dots else "0" for n in branches]
-        applied = f"where({self._text(condition)}, {', '.join(primes)})"
+        applied = f"where({self._text(condition, LOOSE)}, {', '.join(primes)})"
         return DerivationStep(self._text(node), applied, self._spell(self.dots[node]), "by cases")
 
     def _rule(self, node: Node) -> tuple[str, str]:

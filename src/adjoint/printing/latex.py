@@ -42,8 +42,9 @@ from adjoint.printing.precedence import (
     Tree,
     Write,
 )
+from adjoint.printing.products import unrolled, without_one
 from adjoint.printing.sequences import band_text, bracket, listed
-from adjoint.printing.unicode import is_elementary, named_lengths, unrolled, without_one
+from adjoint.printing.unicode import is_elementary, named_lengths
 from adjoint.simplify.exact import Coefficient
 from adjoint.simplify.regular import Band
 

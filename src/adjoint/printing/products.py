@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from adjoint.printing.precedence import (
@@ -18,6 +19,7 @@ from adjoint.printing.precedence import (
     Identity,
     Indexed,
     Number,
+    Ones,
     Pow,
     Quotient,
     Regular,
@@ -202,3 +204,27 @@ def _elementwise_product(parts: list[Tree]) -> Tree:
 
 def is_reciprocal(tree: Tree) -> bool:
     return isinstance(tree, Quotient) and isinstance(tree.top, Number) and tree.top.value == 1
+
+
+# -- what is left out, or written one by one -------------------------------------------------------
+
+FEW_ZEROS = 3
+"""Up to so many equal numbers beside a vector are written out: [0, 0, v]."""
+
+
+def without_one(parts: Sequence[Tree]) -> Sequence[Tree]:
+    """Factors without vectors that are the number 1: a row with its axis, 𝟏xᵀ, is xᵀ."""
+    kept = [p for p in parts if not _is_one(p)]
+    return kept or parts[:1]
+
+
+def _is_one(tree: Tree) -> bool:
+    inner = tree.tree if isinstance(tree, Flip) else tree
+    return isinstance(inner, Ones) and inner.size == 1
+
+
+def unrolled(part: Tree) -> Sequence[Tree]:
+    """A part of a block; a few equal numbers are written one by one."""
+    if isinstance(part, Number) and len(part.shape) == 1 and part.shape[0] <= FEW_ZEROS:
+        return (Number(part.value),) * part.shape[0]
+    return (part,)

@@ -44,7 +44,7 @@ from adjoint.printing.precedence import (
     Tree,
     Write,
 )
-from adjoint.printing.products import is_reciprocal
+from adjoint.printing.products import is_reciprocal, unrolled, without_one
 from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.simplify.exact import Coefficient, Rational
 from adjoint.simplify.regular import Band
@@ -325,28 +325,6 @@ class SizedUnicode(Unicode):
 def is_elementary(name: str) -> bool:
     """Whether powers of a function are written behind its name: sin²(x), but det(X)²."""
     return name == "expit" or getattr(getattr(np, name, None), "nin", 0) == 1
-
-
-FEW_ZEROS = 3
-"""Up to so many equal numbers beside a vector are written out: [0, 0, v]."""
-
-
-def without_one(parts: Sequence[Tree]) -> Sequence[Tree]:
-    """Factors without vectors that are the number 1: a row with its axis, 𝟏xᵀ, is xᵀ."""
-    kept = [p for p in parts if not _is_one(p)]
-    return kept or parts[:1]
-
-
-def _is_one(tree: Tree) -> bool:
-    inner = tree.tree if isinstance(tree, Flip) else tree
-    return isinstance(inner, Ones) and inner.size == 1
-
-
-def unrolled(part: Tree) -> Sequence[Tree]:
-    """A part of a block; a few equal numbers are written one by one."""
-    if isinstance(part, Number) and len(part.shape) == 1 and part.shape[0] <= FEW_ZEROS:
-        return (Number(part.value),) * part.shape[0]
-    return (part,)
 
 
 def named_lengths(text: str, name: Callable[[int], str]) -> str:
