@@ -92,3 +92,11 @@ def test_one_number_everywhere_beside_an_array_is_an_array():
 
     x = RNG.normal(size=4)
     np.testing.assert_allclose(ad.formula(f, x).function()(x), f(x), rtol=1e-14)
+
+
+def test_the_gradient_of_the_median_is_where_the_middle_stands():
+    x = np.array([0.3, 2.0, -1.0, 0.7, 5.0])
+    formula = ad.formula(G(lambda x: np.median(x)), x)
+    assert str(formula) == "scatter([0, 0, 1, 0, 0] at argsort(x))ᵀ"
+    assert formula.function()(x).tolist() == [0, 0, 0, 1, 0]
+    assert str(ad.formula(lambda x: np.median(x), x)) == "sort(x)[2]"

@@ -73,7 +73,7 @@ from adjoint.simplify.reading import read
 from adjoint.simplify.regular import rule_of
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
-from adjoint.simplify.writes import add_to_zeros, merge_writes, turn, write
+from adjoint.simplify.writes import add_to_zeros, drop_added_choice, merge_writes, turn, write
 from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
 from adjoint.simplify.written_parts import read_written
 
@@ -400,6 +400,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     add_to_zeros,
     scatter,
     merge_writes,
+    drop_added_choice,
     positive_condition,
     same_conditions,
     masked_identity,

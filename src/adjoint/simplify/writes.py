@@ -199,6 +199,39 @@ def merge_writes(e: Expr) -> Expr:
     return e
 
 
+def drop_added_choice(e: Expr) -> Expr:
+    """where(s ≠ 0, (u added to zeros at i), 0) = u added to zeros at i, where s counts at i what of
+    u is not 0."""
+    if not (isinstance(e, Apply) and e.name == "where") or number_of(e.args[2]) != 0:
+        return e
+    test, added = e.args[:2]
+    if not (isinstance(test, Apply) and test.name == "not_equal" and number_of(test.args[1]) == 0):
+        return e
+    counted = test.args[0]
+    if not (_adds(counted) and _adds(added)) or not same_index(counted, added):
+        return e
+    marks, u = counted.args[1], added.args[1]
+    if not (isinstance(marks, Apply) and marks.name == "where" and number_of(marks.args[1]) == 1):
+        return e
+    condition = marks.args[0]
+    while isinstance(condition, Apply) and condition.name in ("logical_or", "bitwise_or"):
+        other, condition = condition.args
+        if not (isinstance(other, Apply) and other.name == "not_equal"):
+            return e
+        if number_of(other.args[0]) != 0 or number_of(other.args[1]) != 0:
+            return e  # 0 ≠ 0 is the one that adds nothing
+    if not (isinstance(condition, Apply) and condition.name == "not_equal"):
+        return e
+    if condition.args[0] is not u or number_of(condition.args[1]) != 0:
+        return e
+    return added if number_of(marks.args[2]) == 0 and added.shape == e.shape else e
+
+
+def _adds(e: Expr) -> TypeGuard[Apply]:
+    """Whether an expression is something added to zeros at an index."""
+    return isinstance(e, Apply) and e.name == "scatter_add" and number_of(e.args[0]) == 0
+
+
 def add_to_zeros(e: Expr) -> Expr:
     """x with v added at i = x + (v added to zeros at i)."""
     if not (isinstance(e, Apply) and e.name == "scatter_add") or number_of(e.args[0]) == 0:
@@ -256,4 +289,7 @@ def _on_diagonal(e: Apply) -> Expr:
     return product(ONE, [(written, (0,))], (0, 0), {0: n})
 
 
-__all__ = ["add_to_zeros", "gathered", "is_map", "is_write", "merge_writes", "turn", "write"]
+__all__ = [
+    "add_to_zeros", "drop_added_choice", "gathered", "is_map", "is_write", "merge_writes", "turn",
+    "write",
+]  # fmt: skip
