@@ -62,6 +62,15 @@ def test_two_operands_that_vary_give_the_total_derivative() -> None:
     assert len(re.findall(r"\)′", found.steps[-1].applied)) == 2
 
 
+def test_a_choice_is_derived_by_cases() -> None:
+    found = ad.derivation(lambda x: np.where(x > 0, x**2, np.sin(x)))
+    last = found.steps[-1]
+    assert last.rule == "by cases"
+    assert last.applied == "where(x > 0, (x²)′, (sin(x))′)"
+    assert found.result == "where(x > 0, 2x, cos(x))"
+    assert ad.derivation(lambda x: np.where(x > 1, x, 3.0)).result == "where(x > 1, 1, 0)"
+
+
 def test_what_cannot_be_derived_by_rules_for_numbers_is_refused() -> None:
     with pytest.raises(ArgumentError, match="functions made of numbers"):
         ad.derivation(lambda x: np.sum(np.array([1.0, 2.0]) * x))

@@ -368,3 +368,50 @@ def test_operators_of_loops():
     x = np.random.default_rng(0).normal(size=n)
     A = ad.formula(H(rosenbrock), x="n").operator(x=x)
     np.testing.assert_allclose(A @ x, ad.hvp(rosenbrock, (x,), (x,)), rtol=1e-9, atol=1e-9)
+
+
+def polynomial(c, t):
+    return sum(c[i] * t**i for i in range(len(c)))
+
+
+def alternating(x):
+    return sum((-1) ** i * x[i] for i in range(len(x)))
+
+
+def alternating_polynomial(c, t):
+    return sum((-1) ** i * c[i] * t**i for i in range(len(c)))
+
+
+POWERS = [
+    (polynomial, {"c": "n", "t": ""}, "cᵀt^[0, 1, …, n − 1]"),
+    (ad.grad(polynomial), {"c": "n", "t": ""}, "(t^[0, 1, …, n − 1])ᵀ"),
+    (alternating, {"x": "n"}, "xᵀ [1, −1, …, (−1)ⁿ⁻¹]"),
+    (lambda x: sum((-1) ** i * np.sin(x[i]) for i in range(len(x))), {"x": "n"},
+     "sin(x)ᵀ [1, −1, …, (−1)ⁿ⁻¹]"),
+    (ad.grad(alternating), {"x": "n"}, "[1, −1, …, (−1)ⁿ⁻¹]ᵀ"),
+    (alternating_polynomial, {"c": "n", "t": ""},
+     "cᵀ(t^[0, 1, …, n − 1] ∘ [1, −1, …, (−1)ⁿ⁻¹])"),
+    (lambda x: sum(2 * x[i] + 3 * x[i] ** 2 for i in range(len(x))), {"x": "n"},
+     "2sum(x) + 3‖x‖²"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "shapes", "text"), POWERS, ids=range(len(POWERS)))
+def test_powers_and_signs_that_count_up(f, shapes, text):
+    formula = ad.formula(f, **shapes)
+    assert str(formula) == text
+    assert formula.general
+    values = {"c": np.linspace(0.5, 1.5, 6), "t": 0.7, "x": np.linspace(0.2, 1.1, 6)}
+    values = {name: values[name] for name in shapes}
+    expected = f(*values.values())
+    got = formula.function()(**{name: values[name] for name in formula.parameters})
+    np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
+def test_powers_of_two_numbers_stay_as_they_are():
+    def mixed(c, s, t):
+        return sum(c[i] * s**i * t**i for i in range(len(c)))
+
+    c, s, t = np.linspace(0.5, 1.5, 23), 0.4, 1.2
+    formula = ad.formula(mixed, c="23", s="", t="")
+    np.testing.assert_allclose(formula.function()(c=c, s=s, t=t), mixed(c, s, t), rtol=1e-13)

@@ -130,7 +130,7 @@ CASES = [
      "where((x ≥ −1) ∧ (x ≤ 1), 2clip(x, −1, 1), 0)ᵀ"),
     (G(lambda x: x @ x[::-1]), VECTOR, "2x[::-1]ᵀ"),
     (G(lambda x, y: np.sum(np.concatenate([x, y]) ** 2)), {"x": "n", "y": "m"}, "2xᵀ"),
-    (lambda x: np.sum((np.roll(x, 1) - x) ** 2), VECTOR, "‖concatenate(x[-1:], x[:-1]) − x‖²"),
+    (lambda x: np.sum((np.roll(x, 1) - x) ** 2), VECTOR, "‖[x[-1:]; x[:-1]] − x‖²"),
     (G(lambda c, x: np.polyval(c, x)), {"c": "4"}, "[x³, x², x, 1]ᵀ"),
     (G(lambda A: np.sum(np.tril(A, -1) ** 2)), {"A": "n n"}, "2tril(A, −1)"),
     (H(lambda A: np.sum(np.triu(A) ** 2)), {"A": "n n"}, "[i,j,k,l] ↦ 2δ[i,k] δ[j,l] [i ≤ j]"),

@@ -182,3 +182,17 @@ def test_new_nodes_have_the_types_that_their_primitives_infer(first, second):
             found = simplify_graph(Graph(scope, [v.node for v in inputs], [result]))
             check_graph(found.graph.outputs, "simplification")
             assert found.graph.outputs[0].type == result.type
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda A: np.einsum("ij,ji->", np.linalg.inv(A), A),
+        lambda A: np.einsum("ij,jk->", np.linalg.inv(A), A),
+        ad.grad(lambda A: np.linalg.det(A.T / A[0, 1])),
+        ad.grad(lambda A: np.linalg.det(A / np.sum(A))),
+    ],
+)
+def test_a_trace_of_an_identity_counts_its_rows(f):
+    A = np.array([[2.0, 1.0, 0.3], [0.1, 3.0, 0.5], [0.2, 0.4, 1.5]])
+    np.testing.assert_allclose(ad.formula(f, A=(3, 3)).function()(A), f(A), rtol=1e-12)

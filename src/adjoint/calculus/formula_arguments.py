@@ -26,8 +26,9 @@ from adjoint.graph.scope import Scope
 from adjoint.graph.tracing import differentiable
 from adjoint.simplify.expression import Symbol, symbol
 
-PRIMES = (23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89)
-"""Lengths that stand for named dimensions, so that 2/23 can be printed as 2/n."""
+PRIMES = (23, 29, 37, 43, 53, 61, 71, 79, 59, 67, 73, 83, 89, 97, 103, 109)
+"""Lengths that stand for named dimensions, so that 2/23 can be printed as 2/n.  No two neighbours
+are twins: of 59 and 61 it could not be told whether 60 is n + 1 or m − 1."""
 
 
 def parameters_of(f: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -60,8 +60,9 @@ def formula(
     Returns
     -------
     A `Formula`: ``str`` of it is text, ``.latex()`` LaTeX, ``.source()`` NumPy code.  It holds
-    where the derivative exists; values that are conventions at single points (the norm at 0) are
-    not printed.
+    where f, as it is simplified, is regular, and where the derivative exists.  At single points
+    where that is not so it may divide by zero: the gradient of the norm is xᵀ / ‖x‖, of which the
+    code makes NaN at 0, while `grad` has a convention there and gives 0.
 
     >>> import numpy as np, adjoint as ad
     >>> print(ad.formula(ad.grad(lambda x: (2 * x**2 + 1)**4)))

@@ -97,9 +97,12 @@ def _batched_index(template: Template, arrays: Any, batched: Any, size: int, ran
     """The index that applies the template to every example, for an operand that has a batch axis.
 
     With batched index arrays the batch axis becomes an index array too; all of them broadcast
-    together, and NumPy puts their axes first because an integer array stands at position 0.
+    together, and NumPy puts their axes first because an integer array stands at position 0.  So it
+    does for ``x[0, :, i]``, whose index axes come first in the result: a slice in front of it
+    would be behind them.
     """
-    if not any(batched):
+    together = is_basic(template) or _advanced_position(template, rank) is not None
+    if together and not any(batched):
         return (slice(None), *template), list(arrays)
     arrays = [
         a if b else np.broadcast_to(a, (size, *np.shape(a)))

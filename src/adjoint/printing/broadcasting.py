@@ -14,6 +14,9 @@ from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import Apply, Expr, Sum, Term, number_of
 from adjoint.simplify.indices import spread
 
+BROADCASTING = ("where", "power", "float_power", "clip", "maximum", "minimum")
+"""Functions of several arrays besides the ufuncs, element by element."""
+
 
 def unspread(e: Expr, names: Container[Expr] = ()) -> Expr:
     """One number that is broadcast, as that number: NumPy's notation, and everybody's."""
@@ -28,7 +31,9 @@ def unspread(e: Expr, names: Container[Expr] = ()) -> Expr:
 def operands(e: Apply, names: Container[Expr] = ()) -> list[Expr]:
     """The operands of a function as they are printed: those of an elementwise function may be
     numbers beside one that has the shape of the result; other functions need all shapes."""
-    broadcasts = isinstance(e.primitive, Elementwise) or e.name == "where"
+    if e.name in ("setitem", "scatter_add"):
+        return [unspread(a, names) if k == 1 else a for k, a in enumerate(e.args)]
+    broadcasts = isinstance(e.primitive, Elementwise) or e.name in BROADCASTING
     if len(e.args) == 1 or not broadcasts:
         return list(e.args)
     args = [unspread(a, names) for a in e.args]

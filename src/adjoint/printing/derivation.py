@@ -18,7 +18,7 @@ from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import Outputs, Variables, require_callable
 from adjoint.primitives.scalar import Elementwise
 from adjoint.printing.notation import Notation
-from adjoint.printing.precedence import PRODUCT, SUM
+from adjoint.printing.precedence import LOOSE, PRODUCT, SUM
 from adjoint.printing.unicode import Unicode, symbol_text
 from adjoint.simplify.exact import exact
 from adjoint.simplify.expression import Expr, number, symbol
@@ -175,6 +175,8 @@ class _Steps:
 
     def _step(self, node: Node) -> DerivationStep:
         arrays = [n for n in (node, *node.inputs) if n.result_type.shape]
+        if not arrays and node.primitive.name == "where":
+            return self._cases(node)
         if arrays or not isinstance(node.primitive, Elementwise):
             raise ArgumentError(
                 f"{_CALLED} shows functions made of numbers; f computes {node.primitive.name} of "
@@ -183,6 +185,13 @@ class _Steps:
             )
         applied, rule = self._rule(node)
         return DerivationStep(self._text(node), applied, self._spell(self.dots[node]), rule)
+
+    def _cases(self, node: Node) -> DerivationStep:
+        """A choice has the derivative of the branch that is taken."""
+        condition, *branches = node.inputs
+        primes = [self._prime(n) if n in self.dots else "0" for n in branches]
+        applied = f"where({self._text(condition, LOOSE)}, {', '.join(primes)})"
+        return DerivationStep(self._text(node), applied, self._spell(self.dots[node]), "by cases")
 
     def _rule(self, node: Node) -> tuple[str, str]:
         name, vary = node.primitive.name, [n in self.dots for n in node.inputs]

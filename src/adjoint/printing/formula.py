@@ -19,6 +19,7 @@ from adjoint.printing.names import LETTERS, ascii_name, with_neighbours
 from adjoint.printing.parts import UNREADABLE, Layout, lay_out
 from adjoint.printing.point import point_of
 from adjoint.printing.precedence import (
+    LOOSE,
     SUM,
     Add,
     Call,
@@ -29,6 +30,7 @@ from adjoint.printing.precedence import (
     Root,
     Times,
     Tree,
+    Write,
 )
 from adjoint.printing.python import Python
 from adjoint.printing.python_calls import HELPERS, JAX_HELPERS
@@ -155,8 +157,9 @@ class Formula:
         lead = "where "
         for part in layout.parts:
             axes = _axes_of(part.tree)
+            level = LOOSE if isinstance(part.tree, Write) else SUM
             name = symbol_text(part.name) + (f"[{axes}]" if axes else "")
-            lines.append(f"{lead}{name} = {printer(part.tree, SUM)}")
+            lines.append(f"{lead}{name} = {printer(part.tree, level)}")
             lead = "      "
         for name in self._used_constants():
             lines.append(f"{lead}{symbol_text(name)} is a given {describe(self.constants[name])}")
@@ -285,13 +288,13 @@ class Formula:
     def code(self, target: str, naming: Naming | None = None) -> str:
         """The code of `source`, for the lengths of this formula or for all."""
         names = self.names if naming is None else naming(self.sizes)
-        printer = Python(names, (self.name, *self.parameters))
+        printer = Python(names, self._names_in_code(), target == "jax")
         body = [f"    {name} = {self._given(name)}" for name in self._used_constants()]
         layout = in_numbers(self.layout, self.constants)
-        body += [
-            f"    {ascii_name(_spelled(part.name))} = {printer(part.tree)}" for part in layout.parts
-        ]
-        body.append(f"    return {self._returned([printer(t) for t in layout.results])}")
+        for part in layout.parts:
+            body += printer.statements(ascii_name(_spelled(part.name)), part.tree)
+        returned = f"    return {self._returned([printer(t) for t in layout.results])}"
+        body += [*printer.taken_out(), returned]
         sizes = [f"    {n} = {self._size_of(n)}" for n in printer.used if n not in self.parameters]
         doc = self._text(naming=naming).replace("\\", "\\\\").replace('"""', "'''")
         lines = [
@@ -314,10 +317,15 @@ class Formula:
         ]
         return head + "".join(helpers) + "\n\n" + "\n".join(lines) + "\n"
 
-    def _taken(self, printer: Python) -> set[str]:
+    def _names_in_code(self) -> set[str]:
         """Names in the code that nothing else may have."""
         parts = {ascii_name(_spelled(part.name)) for part in self.layout.parts}
-        return {self.name, *self.parameters, *printer.used, *printer.helpers, *parts}
+        return {self.name, *self.parameters, *self.sizes.values(), *self.constants, *parts}
+
+    def _taken(self, printer: Python) -> set[str]:
+        """All names in the code."""
+        written = printer.written.values()
+        return {*self._names_in_code(), *printer.used, *printer.helpers, *written}
 
     def _used_constants(self) -> list[str]:
         present = {e.name for e in walk(self.results) if isinstance(e, Symbol)}
@@ -332,6 +340,15 @@ class Formula:
                 f"a {describe(value)}.",
                 hint="give it a name that f closes over, or pass it as an argument.",
             )
+        if not value.size:  # a list would not say how long the other axes are
+            kind = (
+                "int"
+                if value.dtype.kind in "iu"
+                else "bool"
+                if value.dtype.kind == "b"
+                else "float"
+            )
+            return f"np.zeros({value.shape}, dtype={kind})"
         code = re.sub("inf|nan", r"np.\g<0>", repr(value.tolist()))
         return f"np.array({code})"
 

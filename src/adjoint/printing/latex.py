@@ -9,12 +9,15 @@ from typing import Any
 from adjoint.printing.names import LETTERS, parts_of
 from adjoint.printing.numbers import absolute, decimal, parts_of_number
 from adjoint.printing.precedence import (
+    LOOSE,
     POWER,
     PRODUCT,
     QUOTIENT,
     SCALAR,
     SUM,
+    VECTOR,
     Add,
+    Block,
     Call,
     Chain,
     Entry,
@@ -37,7 +40,9 @@ from adjoint.printing.precedence import (
     Scatter,
     Times,
     Tree,
+    Write,
 )
+from adjoint.printing.products import unrolled, without_one
 from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.printing.unicode import is_elementary, named_lengths
 from adjoint.simplify.exact import Coefficient
@@ -65,7 +70,7 @@ class Latex:
     def __init__(self, sizes: dict[int, str] | None = None) -> None:
         self.sizes = sizes or {}
 
-    def __call__(self, tree: Tree, level: int = SUM) -> str:
+    def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], str] = getattr(self, "_" + type(tree).__name__.lower())
         text = rule(tree)
         return rf"\left({text}\right)" if self._level(tree) < level else text
@@ -129,7 +134,7 @@ class Latex:
         return sign + " ".join(parts)
 
     def _chain(self, tree: Chain) -> str:
-        return " ".join(self(p, PRODUCT) for p in tree.parts)
+        return " ".join(self(p, PRODUCT) for p in without_one(tree.parts))
 
     def _flip(self, tree: Flip) -> str:
         if isinstance(tree.tree, Inverse):
@@ -193,7 +198,37 @@ class Latex:
         return rf"{shown}\left({', '.join(args)}\right)"
 
     def _literal(self, tree: Literal) -> str:
-        return r"\left[" + ",\\; ".join(self(p) for p in tree.parts) + r"\right]"
+        return r"\left[" + ",\\; ".join(self._part(p) for p in tree.parts) + r"\right]"
+
+    def _part(self, tree: Tree) -> str:
+        return self(tree, SUM if isinstance(tree, Write) else LOOSE)
+
+    def _block(self, tree: Block) -> str:
+        parts = [p for part in tree.parts for p in unrolled(part)]
+        above = tree.kind == VECTOR and all(p.kind == VECTOR for p in parts)
+        shown = list(map(self._block_part, parts))
+        if tree.kind == VECTOR and not above:
+            return r"\left[" + ",\\; ".join(shown) + r"\right]"
+        between = r" \\ " if above or not tree.axis else " & "
+        return rf"\begin{{bmatrix}} {between.join(shown)} \end{{bmatrix}}"
+
+    def _block_part(self, tree: Tree) -> str:
+        if isinstance(tree, Number) and tree.kind == VECTOR:
+            number = "" if tree.value == 1 else number_latex(tree.value, self.sizes) + r"\,"
+            return r"\mathbf{0}" if tree.value == 0 else rf"{number}\mathbf{{1}}"
+        return self._part(tree)
+
+    def _write(self, tree: Write) -> str:
+        text = rf"{self(tree.tree, QUOTIENT)} \text{{ with }} "
+        written = [
+            rf"{self(value, SUM)} \text{{ at }} {self._place(parts)}"
+            for value, parts in tree.writes
+        ]
+        return text + r" \text{, then } ".join(written)
+
+    def _place(self, parts: Sequence[Tree | str]) -> str:
+        text = ", ".join(self._sized(p) if isinstance(p, str) else self(p) for p in parts)
+        return rf"\left({text}\right)" if len(parts) > 1 else text
 
     def _entry(self, tree: Entry) -> str:
         return f"{self(tree.tree, POWER)}_{{{self._sized(tree.index)[1:-1]}}}"

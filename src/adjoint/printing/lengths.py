@@ -3,7 +3,8 @@
 Named dimensions are found with prime lengths, which are odd, large, and in a known order; a
 function that asks whether a length is even, small, or less than another has decided by that.  So
 the code of a formula is compared, on random numbers, with the function traced for small and even
-lengths in the opposite order.
+lengths in the opposite order; in the same order, if it inverts what is singular there, as is the
+covariance of few samples.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from adjoint.errors import AdjointError
 from adjoint.printing.point import point_of
-from adjoint.simplify.expression import Expr, Symbol, walk
+from adjoint.simplify.expression import Apply, Expr, Symbol, walk
 from adjoint.simplify.rebuild import evaluate
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 STEPS = (2, 6)
 """The smallest length, tried in turn: a function may need more elements than two."""
+
+
+INVERTING = frozenset(("inv", "solve", "slogdet", "cholesky", "solve_triangular"))
+"""Primitives that need a regular matrix."""
+
+SINGULAR = 1e8
+"""Matrices of a larger condition number are not inverted: little but rounding would be left."""
 
 
 def holds_elsewhere(formula: Formula, other: Formula, naming: Naming) -> bool:
@@ -38,8 +46,9 @@ def holds_elsewhere(formula: Formula, other: Formula, naming: Naming) -> bool:
     except AdjointError:
         return True  # NumPy has no words for it
     names = list(formula.sizes.values())
-    for step in STEPS:
-        lengths = {name: step * (len(names) - k) for k, name in enumerate(names)}
+    orders = [range(len(names), 0, -1), range(1, len(names) + 1)]
+    for order, step in [(order, step) for order in orders for step in STEPS]:
+        lengths = {name: step * k for name, k in zip(names, order, strict=True)}
         values = _sample(formula, lengths)
         with np.errstate(all="ignore"):
             expected = _of_function(formula, values)
@@ -65,9 +74,13 @@ def _of_function(formula: Formula, values: dict[str, Any]) -> list[Any] | None:
     try:
         point = point_of(formula.shapes, formula.sizes, (), values)
         results = formula.again(point.lengths).results
-        known: dict[Expr, Any] = {s: point.value(s) for s in walk(results) if isinstance(s, Symbol)}
-        return [np.broadcast_to(v, e.shape) for v, e in zip(evaluate(results, known), results,
-                                                            strict=True)]  # fmt: skip
+        parts = walk(results)
+        inverted = [e.args[0] for e in parts if isinstance(e, Apply) and e.name in INVERTING]
+        known: dict[Expr, Any] = {s: point.value(s) for s in parts if isinstance(s, Symbol)}
+        found = evaluate([*results, *inverted], known)
+        if any(np.linalg.cond(a).max() > SINGULAR for a in found[len(results) :]):
+            return None
+        return [np.broadcast_to(v, e.shape) for v, e in zip(found, results, strict=False)]
     except Exception:
         return None  # it needs longer arrays, or other numbers
 

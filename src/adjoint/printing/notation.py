@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, abc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,19 +9,18 @@ from typing import Any
 
 from adjoint.graph.binding import PROJECTION
 from adjoint.primitives.scalar import Elementwise
+from adjoint.printing.array_notation import ARRAYS
 from adjoint.printing.broadcasting import everywhere, is_uniform, operands, unspread
 from adjoint.printing.kronecker import components, joined
 from adjoint.printing.matrix_form import Network, NoMatrixForm
-from adjoint.printing.places import filled, index_text, options, padding
+from adjoint.printing.places import index_text, options
 from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     TENSOR,
-    VECTOR,
     Add,
     Call,
     Entry,
-    Gather,
     Indexed,
     Inverse,
     Kron,
@@ -35,14 +33,13 @@ from adjoint.printing.precedence import (
     Quotient,
     Regular,
     Root,
-    Scatter,
     Tree,
     kind_of,
 )
 from adjoint.printing.products import chain, flip, has_letters, times, transposes
 from adjoint.simplify.canonical import is_symmetric
 from adjoint.simplify.einstein import add, product
-from adjoint.simplify.exact import HALF, ONE, ZERO, exact, is_exact, is_negative
+from adjoint.simplify.exact import HALF, ONE, exact, is_exact, is_negative
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -60,9 +57,6 @@ from adjoint.simplify.expression import (
 )
 from adjoint.simplify.linear_algebra import is_log_det
 from adjoint.simplify.regular import Rule, Sequence
-
-FEW_ZEROS = 3
-"""Up to so many zeros beside a vector are written out: [0, 0, v]."""
 
 LETTERS = "ijklpqrstuvwabcdefgh"
 
@@ -213,10 +207,10 @@ class Notation:
             return Inverse(args[0], is_symmetric(e))
         if e.primitive is PROJECTION:
             return Entry(args[0], f"[{e.params['index']}]", kind)
-        if e.name == "scatter_add":
-            return self._scatter(e, args)
-        if e.name == "getitem" and len(args) > 1:
-            return self._gather(e, args)
+        if e.name in ARRAYS:
+            found = ARRAYS[e.name](e, args, self.tree)
+            if found is not None:
+                return found
         if e.name == "getitem":
             index = index_text(e.params["template"], e.args[0].shape)
             return args[0] if index == "[:]" else Entry(args[0], index, kind)
@@ -231,29 +225,6 @@ class Notation:
             return Pow(*args)
         latex = e.primitive.latex if isinstance(e.primitive, Elementwise) else ""
         return Call(e.name, tuple(args), kind, latex, options(e), e)
-
-    def _gather(self, e: Apply, args: list[Tree]) -> Tree:
-        x, *index = args
-        order = e.args[1]
-        by_itself = (
-            isinstance(order, Apply) and order.name == "argsort" and order.args == e.args[:1]
-        )
-        if by_itself and e.rank == 1 and len(e.params["template"]) == 1:
-            return Call("sort", (x,), VECTOR)
-        return Gather(x, filled(e.params["template"], index), kind_of(e.rank))
-
-    def _scatter(self, e: Apply, args: list[Tree]) -> Tree:
-        value, *index = args[1:]
-        widths = padding(e)
-        if widths is not None:
-            zeros = re.findall(r"\d+", widths)
-            if e.rank == 1 and all(int(z) <= FEW_ZEROS for z in zeros):
-                before, after = (Literal((Number(ZERO),) * int(z), VECTOR) for z in zeros)
-                return Call("pad", (value, before, after), VECTOR, "", (widths,), e)
-            return Call("pad", (value,), kind_of(e.rank), "", (widths,), e)
-        if number_of(e.args[0]) != 0:
-            return Call(e.name, tuple(args), kind_of(e.rank), "", options(e), e)
-        return Scatter(value, filled(e.params["template"], index), e.shape)
 
     # -- terms --------------------------------------------------------------------------------
 

@@ -13,18 +13,33 @@ NEAR_END, LONG_AXIS = 4, 16
 """Slices of axes longer than the one end so many places before the end, counted from there."""
 
 
-def filled(template: Sequence[Any], arrays: list[Tree]) -> tuple[Tree | str, ...]:
-    """The parts of an index, its arrays in their places."""
+def filled(
+    template: Sequence[Any], arrays: list[Tree], shape: tuple[int, ...] = ()
+) -> tuple[Tree | str, ...]:
+    """The parts of an index of an array of this shape, its arrays in their places."""
     found = iter(arrays)
-    return tuple(next(found) if p == HOLE else _part_text(p) for p in template)
+    parts, sizes = _sized_parts(template, shape)
+    while len(parts) > 1 and parts[-1] == slice(None):
+        parts.pop()
+    pairs = zip(parts, sizes, strict=False)
+    return tuple(next(found) if p == HOLE else _part_text(p, n) for p, n in pairs)
+
+
+def _sized_parts(
+    template: Sequence[Any], shape: tuple[int, ...]
+) -> tuple[list[Any], Sequence[int | None]]:
+    """The parts of an index, and the lengths of their axes where each has one."""
+    parts = list(template)
+    if Ellipsis in parts and len(parts) == len(shape) + 1:
+        parts.remove(Ellipsis)
+    plain = len(parts) <= len(shape) and None not in parts and Ellipsis not in parts
+    return parts, shape if plain else [None] * len(parts)
 
 
 def index_text(template: Sequence[Any], shape: tuple[int, ...] = ()) -> str:
     """``[0, :]`` for the template of an index of an array of this shape."""
-    if Ellipsis in template and len(template) == len(shape) + 1:
-        template = [p for p in template if p is not Ellipsis]
-    sizes: Sequence[int | None] = shape if len(template) == len(shape) else [None] * len(template)
-    parts = [_part_text(p, n) for p, n in zip(template, sizes, strict=True)]
+    given, sizes = _sized_parts(template, shape)
+    parts = [_part_text(p, n) for p, n in zip(given, sizes, strict=False)]
     while len(parts) > 1 and parts[-1] == ":":
         parts.pop()
     return "[" + ", ".join(parts) + "]"
@@ -65,11 +80,28 @@ def padding(e: Apply) -> str | None:
     return str(widths[0] if e.rank == 1 else tuple(widths))
 
 
+USUAL = {"norm": "backward", "UPLO": "L"}
+"""Parameters of transforms and factorisations that one does not write."""
+
+TRANSFORMS = ("fft", "ifft", "rfft")
+"""Transforms of as many points as there are, if no number is given."""
+
+
+def told(e: Apply) -> dict[str, Any]:
+    """The parameters of a primitive without those that go without saying."""
+    params = {k: v for k, v in e.params.items() if k not in USUAL or USUAL[k] != v}
+    if e.name in TRANSFORMS and e.args[0].shape[params["axis"]] == params["n"]:
+        del params["n"]
+    if e.name in (*TRANSFORMS, "irfft") and e.rank == 1:
+        del params["axis"]
+    return params
+
+
 def options(e: Apply) -> tuple[str, ...]:
     """The parameters of a primitive that tell it from others of its name."""
     rank = e.args[0].rank if e.args else 0
     shown = []
-    for name, value in e.params.items():
+    for name, value in told(e).items():
         if name == "axes":
             if len(value) < rank:
                 shown.append(f"axis={value[0] if len(value) == 1 else tuple(value)}")

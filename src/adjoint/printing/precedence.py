@@ -288,6 +288,35 @@ class Scatter(Tree):
 
 
 @dataclass(frozen=True)
+class Write(Tree):
+    """An array with values written at indices, one after the other; ``whole`` says that it is one
+    of integers or truth values."""
+
+    tree: Tree
+    writes: tuple[tuple[Tree, tuple[Tree | str, ...]], ...]
+    shape: tuple[int, ...]
+    whole: bool = False
+    level = LOOSE
+
+    @property
+    def kind(self) -> str:
+        return kind_of(len(self.shape))
+
+
+@dataclass(frozen=True)
+class Block(Tree):
+    """Arrays joined along an axis; a part that is one place long there has an axis less."""
+
+    parts: tuple[Tree, ...]
+    of: str
+    axis: int = 0
+
+    @property
+    def kind(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
 class Indexed(Tree):
     """Index notation, where matrix notation has no word: coefficient · Σ Π factors[letters].
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from adjoint.printing.precedence import (
     MATRIX,
     SCALAR,
     Add,
+    Block,
     Call,
     Chain,
     Entry,
@@ -17,12 +19,14 @@ from adjoint.printing.precedence import (
     Identity,
     Indexed,
     Number,
+    Ones,
     Pow,
     Quotient,
     Regular,
     Root,
     Times,
     Tree,
+    Write,
 )
 from adjoint.simplify.exact import ONE, Coefficient, multiply
 from adjoint.simplify.regular import Band
@@ -46,6 +50,10 @@ def has_letters(tree: Tree) -> bool:
         return has_letters(tree.tree)
     if isinstance(tree, Call):
         return any(has_letters(a) for a in tree.args if a.kind == tree.kind)
+    if isinstance(tree, Block):
+        return any(map(has_letters, tree.parts))
+    if isinstance(tree, Write):
+        return has_letters(tree.tree) or any(has_letters(v) for v, _ in tree.writes)
     return False
 
 
@@ -73,6 +81,8 @@ def flip(tree: Tree) -> Tree:
     if isinstance(tree, Hadamard) and tree.kind == MATRIX:
         turned = Hadamard(tuple(flip(p) for p in tree.parts))
         return turned if transposes(turned) <= transposes(tree) else Flip(tree)
+    if isinstance(tree, Block) and tree.kind == MATRIX:
+        return Block(tuple(map(flip, tree.parts)), MATRIX, 1 - tree.axis)
     if isinstance(tree, Chain):
         parts = tuple(flip(p) for p in reversed(tree.parts))
         return Chain(parts, tree.of)
@@ -194,3 +204,27 @@ def _elementwise_product(parts: list[Tree]) -> Tree:
 
 def is_reciprocal(tree: Tree) -> bool:
     return isinstance(tree, Quotient) and isinstance(tree.top, Number) and tree.top.value == 1
+
+
+# -- what is left out, or written one by one -------------------------------------------------------
+
+FEW_ZEROS = 3
+"""Up to so many equal numbers beside a vector are written out: [0, 0, v]."""
+
+
+def without_one(parts: Sequence[Tree]) -> Sequence[Tree]:
+    """Factors without vectors that are the number 1: a row with its axis, 𝟏xᵀ, is xᵀ."""
+    kept = [p for p in parts if not _is_one(p)]
+    return kept or parts[:1]
+
+
+def _is_one(tree: Tree) -> bool:
+    inner = tree.tree if isinstance(tree, Flip) else tree
+    return isinstance(inner, Ones) and inner.size == 1
+
+
+def unrolled(part: Tree) -> Sequence[Tree]:
+    """A part of a block; a few equal numbers are written one by one."""
+    if isinstance(part, Number) and len(part.shape) == 1 and part.shape[0] <= FEW_ZEROS:
+        return (Number(part.value),) * part.shape[0]
+    return (part,)

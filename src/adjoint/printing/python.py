@@ -16,6 +16,7 @@ import numpy as np
 from adjoint.errors import MissingRuleError
 from adjoint.printing.names import ascii_name
 from adjoint.printing.numbers import CONSTANTS, decimal, spelled
+from adjoint.printing.places import told
 from adjoint.printing.precedence import (
     ATOM,
     LOOSE,
@@ -28,15 +29,12 @@ from adjoint.printing.precedence import (
     Add,
     Call,
     Chain,
-    Entry,
     Flip,
-    Gather,
     Hadamard,
     Identity,
     Indexed,
     Inverse,
     Kron,
-    Literal,
     Name,
     Norm,
     Number,
@@ -45,33 +43,35 @@ from adjoint.printing.precedence import (
     Quotient,
     Regular,
     Root,
-    Scatter,
     Times,
     Tree,
     kind_of,
 )
 from adjoint.printing.products import TRIANGLES, is_diagonal
+from adjoint.printing.python_arrays import Arrays
 from adjoint.printing.python_calls import CALLS, COMPARISONS, HELPERS, UFUNCS
 from adjoint.printing.sequences import as_code
-from adjoint.printing.unicode import named_lengths
 from adjoint.simplify.exact import Coefficient, is_exact, is_negative, magnitude
+from adjoint.simplify.expression import Apply
 
 
-class Python:
+class Python(Arrays):
     """The printer; ``module`` is the name of NumPy, ``sizes`` the code of dimensions by length,
-    ``taken`` are names that helper functions cannot have.
+    ``taken`` are names that nothing in the code can have; ``functional`` is for JAX.
 
     ``used`` collects which dimensions and which helper functions the code needs.
     """
 
     def __init__(
-        self, sizes: dict[int, str] | None = None, taken: Collection[str] = (), module: str = "np"
+        self,
+        sizes: dict[int, str] | None = None,
+        taken: Collection[str] = (),
+        functional: bool = False,
+        module: str = "np",
     ) -> None:
+        super().__init__(taken, module, functional)
         self.sizes = sizes or {}
-        self.taken = taken
-        self.module = module
         self.used: dict[str, None] = {}
-        self.helpers: dict[str, None] = {}
 
     def __call__(self, tree: Tree, level: int = LOOSE) -> str:
         rule: Callable[[Any], tuple[str, int]] = getattr(self, "_" + type(tree).__name__.lower())
@@ -81,10 +81,6 @@ class Python:
     def np(self, name: str, *args: str) -> tuple[str, int]:
         """A call of a NumPy function."""
         return f"{self.module}.{name}({', '.join(args)})", ATOM
-
-    def helper(self, name: str) -> str:
-        """The name of a helper function, which neither the function nor a parameter has."""
-        return f"_{name}" if name in self.taken else name
 
     # -- leaves -----------------------------------------------------------------------------
 
@@ -252,6 +248,8 @@ class Python:
             if first + 1 == len(parts):
                 return left
             right = self._row(parts[first + 1 :])
+            if len(places) == 3:  # what follows is a number
+                return f"{left[0]} * ({right[0]})", PRODUCT
             return self.np("outer", left[0], right[0])
         if len(places) == 1:
             return self._row(parts)
@@ -339,7 +337,9 @@ class Python:
             return f"{left} {COMPARISONS[tree.name]} {right}", LOOSE
         pattern = CALLS.get(tree.name)
         if pattern is not None:
-            return pattern(self.module, args, getattr(tree.extra, "params", {})), ATOM
+            own = getattr(tree.extra, "params", {})
+            params = told(tree.extra) if isinstance(tree.extra, Apply) else own
+            return pattern(self.module, args, params), ATOM
         if tree.name in UFUNCS or isinstance(getattr(np, tree.name, None), np.ufunc):
             return self.np(tree.name, *args)
         return self._special(tree, args)
@@ -359,31 +359,6 @@ class Python:
         self.helpers["special"] = None
         name = {"psi": "digamma"}.get(tree.name, tree.name)  # which JAX has under this name only
         return f"special.{name}({', '.join(args)})", ATOM
-
-    def _literal(self, tree: Literal) -> tuple[str, int]:
-        inner = ", ".join(self(p) for p in tree.parts)
-        return self.np("array" if all_scalars(tree) else "stack", f"[{inner}]")
-
-    def _entry(self, tree: Entry) -> tuple[str, int]:
-        return f"{self(tree.tree, ATOM)}{self._lengths(tree.index)}", ATOM
-
-    def _lengths(self, text: str) -> str:
-        """An option or an index with lengths by name."""
-        return named_lengths(text, self.size)
-
-    def _gather(self, tree: Gather) -> tuple[str, int]:
-        return f"{self(tree.tree, ATOM)}[{self._places(tree.parts)}]", ATOM
-
-    def _scatter(self, tree: Scatter) -> tuple[str, int]:
-        self.helpers["add_at"] = None
-        sliced = [p if isinstance(p, Tree) else _as_slice(p) for p in tree.parts]
-        index = self._places(sliced)
-        index = f"({index},)" if len(sliced) == 1 else f"({index})"
-        args = (self.shape(tree.shape), index, self(tree.tree))
-        return f"{self.helper('add_at')}({', '.join(args)})", ATOM
-
-    def _places(self, parts: Sequence[Tree | str]) -> str:
-        return ", ".join(p if isinstance(p, str) else self(p) for p in parts)
 
     def _indexed(self, tree: Indexed) -> tuple[str, int]:
         sizes = dict(tree.sizes)
@@ -422,14 +397,6 @@ class Python:
         return f"{number} * {text}", SUM if level == SUM else PRODUCT
 
 
-def _as_slice(part: str) -> str:
-    """A slice outside brackets: ``slice(None, None, -1)`` for ``::-1``."""
-    if ":" not in part:
-        return part.replace("...", "Ellipsis")
-    bounds = [b.strip() or "None" for b in part.split(":")]
-    return f"slice({', '.join(bounds)})"
-
-
 def is_row(tree: Tree) -> bool:
     return isinstance(tree, Flip)
 
@@ -439,10 +406,6 @@ def flip_inverse(m: Tree) -> Tree:
     if isinstance(m, Inverse):
         return Flip(m)
     return m.tree if isinstance(m, Flip) and isinstance(m.tree, Inverse) else m
-
-
-def all_scalars(tree: Literal) -> bool:
-    return all(all_scalars(p) if isinstance(p, Literal) else p.kind == SCALAR for p in tree.parts)
 
 
 __all__ = ["HELPERS", "Python", "kind_of"]

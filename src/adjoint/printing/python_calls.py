@@ -92,6 +92,15 @@ def _transform(name: str) -> Spelling:
     return spelling
 
 
+def _triangular(np: str, args: Sequence[str], params: dict[str, Any]) -> str:
+    """A system of which one triangle is read; with ``unit``, of ones on the diagonal."""
+    name = "tril" if params["lower"] else "triu"
+    if params["unit"]:
+        strict = f"{np}.{name}({args[0]}, {-1 if params['lower'] else 1})"
+        return f"{np}.linalg.solve({strict} + {np}.eye(len({args[0]})), {args[1]})"
+    return f"{np}.linalg.solve({np}.{name}({args[0]}), {args[1]})"
+
+
 CALLS: dict[str, Spelling] = {
     "sum": _function("sum"),
     "tr": _function("trace"),
@@ -100,6 +109,7 @@ CALLS: dict[str, Spelling] = {
     "inv": _function("linalg.inv"),
     "solve": _function("linalg.solve"),
     "cholesky": _function("linalg.cholesky"),
+    "solve_triangular": _triangular,
     "abs": _function("abs"),
     "max": _reduction("max"),
     "min": _reduction("min"),

@@ -45,6 +45,8 @@ def _reciprocal_text(text: str) -> str:
 
 def linear(slope: Rational, offset: Rational, name: str, number: Number) -> str:
     """slope · n + offset as text."""
+    if name.isdigit():
+        return number(whole_or_fraction(slope * int(name) + offset))
     beside = re.fullmatch(r"\((\w+) ([−+]) (\d+)\)", name)
     if beside is not None:
         name, k = beside[1], int(beside[3])
@@ -80,7 +82,8 @@ def _arange(rule: Sequence, n: str, np: str) -> str:
     if step == 1 and start == 0:
         return counted
     if step == 1 and isinstance(start, int) and not rule.from_end:
-        return f"{np}.arange({start}, {n} + {start})" if start > 0 else f"({start} + {counted})"
+        end = str(int(n) + start) if n.isdigit() else f"{n} + {start}"
+        return f"{np}.arange({start}, {end})" if start > 0 else f"({start} + {counted})"
     scaled = counted if step == 1 else f"{step!r} * {counted}"
     return f"({start!r} + {scaled})" if start else f"({scaled})"
 

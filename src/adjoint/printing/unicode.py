@@ -17,7 +17,9 @@ from adjoint.printing.precedence import (
     QUOTIENT,
     SCALAR,
     SUM,
+    VECTOR,
     Add,
+    Block,
     Call,
     Chain,
     Entry,
@@ -40,8 +42,9 @@ from adjoint.printing.precedence import (
     Scatter,
     Times,
     Tree,
+    Write,
 )
-from adjoint.printing.products import is_reciprocal
+from adjoint.printing.products import is_reciprocal, unrolled, without_one
 from adjoint.printing.sequences import band_text, bracket, listed
 from adjoint.simplify.exact import Coefficient, Rational
 from adjoint.simplify.regular import Band
@@ -157,7 +160,8 @@ class Unicode:
         return f"{number} {text}" if apart else number + text
 
     def _chain(self, tree: Chain) -> str:
-        return join([self(p, PRODUCT) for p in tree.parts], tree.parts, loose=False)
+        shown = without_one(tree.parts)
+        return join([self(p, PRODUCT) for p in shown], shown, loose=False)
 
     def _flip(self, tree: Flip) -> str:
         inner = tree.tree
@@ -245,7 +249,33 @@ class Unicode:
         return named_lengths(text, lambda n: coefficient_text(n, self.sizes))
 
     def _literal(self, tree: Literal) -> str:
-        return "[" + ", ".join(self(p) for p in tree.parts) + "]"
+        return "[" + ", ".join(self._part(p) for p in tree.parts) + "]"
+
+    def _part(self, tree: Tree) -> str:
+        """A part of an array that is written out."""
+        return self(tree, SUM if isinstance(tree, Write) else LOOSE)
+
+    def _block(self, tree: Block) -> str:
+        parts = [p for part in tree.parts for p in unrolled(part)]
+        above = tree.kind != VECTOR if not tree.axis else False
+        if tree.kind == VECTOR:
+            above = all(p.kind == VECTOR and not isinstance(p, Number) for p in parts)
+        return "[" + ("; " if above else ", ").join(map(self._block_part, parts)) + "]"
+
+    def _block_part(self, tree: Tree) -> str:
+        if isinstance(tree, Number) and tree.kind == VECTOR:
+            number = coefficient_text(tree.value, self.sizes, factor=True)
+            return "𝟎" if tree.value == 0 else f"{number}𝟏"
+        return self._part(tree)
+
+    def _write(self, tree: Write) -> str:
+        text = f"{self(tree.tree, QUOTIENT)} with "
+        written = [f"{self(value, SUM)} at {self._place(parts)}" for value, parts in tree.writes]
+        return text + ", then ".join(written)
+
+    def _place(self, parts: Sequence[Tree | str]) -> str:
+        text = ", ".join(self._sized(p) if isinstance(p, str) else self(p) for p in parts)
+        return f"({text})" if len(parts) > 1 else text
 
     def _entry(self, tree: Entry) -> str:
         base = self(tree.tree, POWER)

@@ -70,9 +70,12 @@ def _inverse_pair(factors: list[Factor], out: Labels) -> tuple[int, int, int, in
                 continue
             # A⁻¹[a, s] A[s, b] = δ[a, b], and A[a, s] A⁻¹[s, b] = δ[a, b].
             for k in (0, 1):
-                shared = outer[1 - k]
-                if inner[k] == shared and shared not in out and _uses(factors, shared) == 2:
-                    return i, j, outer[k], inner[1 - k]
+                shared, left = outer[1 - k], (outer[k], inner[1 - k])
+                if inner[k] != shared or shared in out or _uses(factors, shared) != 2:
+                    continue
+                # Summed here and nowhere else, they would be one index that nothing has: n times 1.
+                if any(i in out or _uses(factors, i) > left.count(i) for i in left):
+                    return i, j, *left
     return None
 
 

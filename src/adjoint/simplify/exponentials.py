@@ -170,7 +170,7 @@ def name_product(e: Expr) -> Expr:
 
 def _exponential_of_logs(e: Expr) -> Expr | None:
     """xᵏ for k log x, and prod(x)ᵏ for k Σ log x along one axis."""
-    if not (isinstance(e, Term) and len(e.factors) == 1 and _is_whole(e.coefficient)):
+    if not (isinstance(e, Term) and len(e.factors) == 1 and _is_whole_number(e.coefficient)):
         return None
     f, labels = e.factors[0]
     summed = [k for k, i in enumerate(labels) if i not in e.out]
@@ -188,7 +188,7 @@ def _exponential_of_logs(e: Expr) -> Expr | None:
     return product(ONE, [(power(base, number(e.coefficient)), kept)], e.out, sizes)
 
 
-def _is_whole(value: Coefficient) -> bool:
+def _is_whole_number(value: Coefficient) -> bool:
     """Whether a number is a whole one, known exactly."""
     return is_exact(value) and value.denominator == 1
 

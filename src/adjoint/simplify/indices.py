@@ -10,6 +10,7 @@ import numpy as np
 from adjoint.simplify.einstein import pointwise, product, without_broadcast
 from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import Apply, Expr, Factor, Sum, Term, number, number_of
+from adjoint.simplify.positions import places
 
 
 def spread(e: Expr, shape: tuple[int, ...]) -> Expr:
@@ -92,7 +93,7 @@ def without_new_axes(template: Sequence[Any], part: Expr, shape: tuple[int, ...]
 
 def vanishes_outside(e: Expr, mask: Any) -> bool:
     """Whether an expression is zero, visibly, where the mask is not true: it is added to zeros at
-    a slice, and the mask is true there."""
+    an index, and the mask is true there; or zeros were written wherever it is not."""
     if e.shape != mask.shape:
         return False
     if isinstance(e, Sum):
@@ -100,11 +101,16 @@ def vanishes_outside(e: Expr, mask: Any) -> bool:
     if isinstance(e, Term) and len(e.factors) == 1:
         factor, labels = e.factors[0]
         return labels == e.out and vanishes_outside(factor, mask)
-    if not (isinstance(e, Apply) and e.name == "scatter_add" and len(e.args) == 2):
+    if not (isinstance(e, Apply) and e.name in ("scatter_add", "setitem")):
         return False
-    touched = np.zeros(e.shape, np.bool_)
-    touched[e.params["template"]] = True
-    return number_of(e.args[0]) == 0 and bool(np.all(mask[touched]))
+    where = places(e)
+    if where is None:
+        return False
+    if e.name == "setitem":
+        left = np.array(mask)
+        left.reshape(-1)[where] = True
+        return number_of(e.args[1]) == 0 and (bool(left.all()) or vanishes_outside(e.args[0], left))
+    return number_of(e.args[0]) == 0 and bool(mask.reshape(-1)[where].all())
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.simplify.einstein import add, power, product, times
 from adjoint.simplify.exact import MINUS, ONE, divide
-from adjoint.simplify.expression import Apply, Expr, as_term, number, raw_apply
+from adjoint.simplify.expression import Apply, Expr, Factor, Term, as_term, number, raw_apply
 from adjoint.simplify.indices import spread
 from adjoint.simplify.reading import reads
 
@@ -64,6 +64,53 @@ def _cofactor(args: tuple[Expr, ...], node: Node) -> Expr | None:
     second = [(det, ()), (inv, (p, i)), (e, (*lead, q, p)), (inv, (j, q))]
     out = (*lead, i, j)
     return add([product(ONE, first, out, sizes), product(MINUS, second, out, sizes)])
+
+
+def cancel_product(e: Expr) -> Expr:
+    """Aᵀ A (Aᵀ A)⁻¹ = I: a product of which the inverse is there too, factor by factor."""
+    if not isinstance(e, Term):
+        return e
+    for place, (f, outer) in enumerate(e.factors):
+        if not (isinstance(f, Apply) and f.name == "inv" and len(set(outer)) == 2):
+            continue
+        inner = f.args[0]
+        if not (isinstance(inner, Term) and inner.coefficient == 1 and not inner.has_delta):
+            continue
+        rest = [pair for k, pair in enumerate(e.factors) if k != place]
+        for side in (0, 1):  # A⁻¹[a, s] A[s, b], and A[b, s] A⁻¹[s, a]
+            start = {inner.out[side]: outer[1 - side]}
+            found = _matched(list(inner.factors), rest, start)
+            end = None if found is None else found[0].get(inner.out[1 - side])
+            if found is None or end is None:
+                continue
+            names, left = found
+            gone = set(names.values()) - {end}
+            if gone & set(e.out).union(*(ls for _, ls in left)) or outer[side] in gone:
+                continue
+            delta = product(ONE, [], (0, 0), {0: e.sizes[end]})
+            sizes = {i: n for i, n in e.sizes.items() if i not in gone}
+            return product(e.coefficient, [*left, (delta, (outer[side], end))], e.out, sizes)
+    return e
+
+
+def _matched(
+    wanted: list[Factor], there: list[Factor], names: dict[int, int]
+) -> tuple[dict[int, int], list[Factor]] | None:
+    """Factors of a product among those of another: what its indices are there, and the others."""
+    if not wanted:
+        return names, there
+    f, labels = wanted[0]
+    for k, (other, own) in enumerate(there):
+        if other is not f:
+            continue
+        trial = dict(names)
+        if all(trial.setdefault(i, j) == j for i, j in zip(labels, own, strict=True)):
+            if len(set(trial.values())) < len(trial):
+                continue
+            found = _matched(wanted[1:], there[:k] + there[k + 1 :], trial)
+            if found is not None:
+                return found
+    return None
 
 
 def is_log_det(e: Expr) -> bool:

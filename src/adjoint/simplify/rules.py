@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from adjoint.graph.arraytype import ArrayType
-from adjoint.graph.binding import PROJECTION, variable
+from adjoint.graph.binding import variable
+from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import Tracer
 from adjoint.graph.tracing import node_of
 from adjoint.simplify.bands import bands_of_ones, masked_product
+from adjoint.simplify.blocks import join
 from adjoint.simplify.choices import (
     drop_choice,
     drop_guard,
@@ -43,9 +45,8 @@ from adjoint.simplify.conditions import (
     positive_condition,
     same_conditions,
 )
-from adjoint.simplify.einstein import add, power, product, scale
-from adjoint.simplify.exact import HALF, MINUS, ONE, ZERO, divide
-from adjoint.simplify.exact import multiply as times_number
+from adjoint.simplify.einstein import add, product, scale
+from adjoint.simplify.exact import ONE, ZERO, divide
 from adjoint.simplify.exponentials import (
     drop_shift,
     log_of_exponential,
@@ -60,16 +61,20 @@ from adjoint.simplify.exponentials import (
 from adjoint.simplify.expression import (
     Apply,
     Expr,
-    Power,
     Sum,
     Term,
     number,
-    number_of,
-    raw_apply,
-    split,
     symbol,
 )
-from adjoint.simplify.indices import spread
+from adjoint.simplify.identities import (
+    even_power,
+    length_of_two,
+    log_det_of_inverse,
+    root_over_its_square,
+    sum_of_deviations,
+    unit_axes,
+)
+from adjoint.simplify.linear_algebra import cancel_product
 from adjoint.simplify.logistic import (
     exponential_times_logistic,
     factor_logistic,
@@ -78,9 +83,12 @@ from adjoint.simplify.logistic import (
     share,
 )
 from adjoint.simplify.reading import read
+from adjoint.simplify.regular import rule_of
 from adjoint.simplify.rewrite import build, match, match_factors, match_part_of_sum
 from adjoint.simplify.selections import scatter, select
+from adjoint.simplify.writes import add_to_zeros, drop_added_choice, merge_writes, turn, write
 from adjoint.simplify.writing import merge_stacks, stack_in_front, write_out
+from adjoint.simplify.written_parts import read_written
 
 ALWAYS = "for all numbers, NaN and infinities included, up to rounding"
 FINITE = "for finite numbers"
@@ -103,6 +111,24 @@ class Law:
 
 def _sigmoid(x: Any) -> Any:
     return PRIMITIVES["expit"](x)
+
+
+_PLACES = np.array([3, 0])
+
+
+def _written(x: Any, *writes: Any) -> Any:
+    """x with values written at indices, one after the other."""
+    y = x.copy()
+    for index, value in zip(writes[::2], writes[1::2], strict=True):
+        y[index] = value
+    return y
+
+
+def _added(x: Any, index: Any, value: Any) -> Any:
+    """Zeros like x with values added at an index."""
+    y = np.zeros_like(x)
+    np.add.at(y, index, value)
+    return y
 
 
 LAWS: tuple[Law, ...] = (
@@ -205,6 +231,37 @@ LAWS: tuple[Law, ...] = (
         "n m; m n", True),
     Law("tr(a bᵀ) = bᵀ a", lambda a, b: np.trace(np.outer(a, b)), lambda a, b: b @ a, FINITE,
         "n; n", True),
+    Law("B (Aᵀ A)(Aᵀ A)⁻¹ = B", lambda A, B: B @ A.T @ A @ np.linalg.inv(A.T @ A),
+        lambda A, B: B, "Aᵀ A is regular", "m n; k n", True),
+    # -- writes at an index
+    Law("0 with a at 0, then v at 1: = [a, v]",
+        lambda a, v: _written(np.zeros(6, like=v), 0, a, np.s_[1:], v),
+        lambda a, v: np.concatenate([np.reshape(a, (1,)), v]), ALWAYS, "; n", True),
+    Law("A with v at (:, 0), then B at (:, 1:) = [v, B]",
+        lambda A, v: _written(A, np.s_[:, 0], v, np.s_[:, 1:], A[:, :-1]),
+        lambda A, v: np.concatenate([v[:, None], A[:, :-1]], axis=1), ALWAYS, "n m; n", True),
+    Law("[v; w][:n] = v", lambda v, w: np.concatenate([v, w])[:5], lambda v, w: v, ALWAYS,
+        "n; m", True),
+    Law("[v[:k]; v[k:]] = v", lambda v: np.concatenate([v[:2], v[2:]]), lambda v: v, ALWAYS, "n",
+        True),
+    Law("v[a:b][c:d] is one slice", lambda v: v[1:][::2][1:], lambda v: v[3::2], ALWAYS, "m", True),
+    Law("(x with v at i)[i] = v, i without repetition",
+        lambda x, v: _written(x, _PLACES, v[:2])[_PLACES], lambda x, v: v[:2], ALWAYS, "n; m",
+        True),
+    Law("(x with v at i)[j] = x[j], i and j apart",
+        lambda x, v: _written(x, _PLACES, v[:2])[1:3], lambda x, v: x[1:3], ALWAYS, "n; m", True),
+    Law("x with v at i, then w at j = x with w at j, i within j",
+        lambda x, v, w: _written(x, 1, v[0], np.s_[::2], v[:3], np.s_[:3], w[:3]),
+        lambda x, v, w: _written(x, np.s_[::2], v[:3], np.s_[:3], w[:3]), ALWAYS, "n; m; m",
+        True),
+    Law("x with x[i] at i = x", lambda x: _written(x, _PLACES, x[_PLACES]), lambda x: x, ALWAYS,
+        "n", True),
+    Law("(x with 0 at i) + (v added to zeros at i) = x with v at i",
+        lambda x, v: _written(x, _PLACES, 0) + _added(x, _PLACES, v[:2]),
+        lambda x, v: _written(x, _PLACES, v[:2]), FINITE, "n; m", True),
+    Law("diag(v) with 0 at (:, i) = diag(v with 0 at i)",
+        lambda v: _written(np.diag(v), np.s_[:, _PLACES], 0),
+        lambda v: np.diag(_written(v, _PLACES, 0)), ALWAYS, "n", True),
     Law("Σ of a broadcast = n times", lambda x: np.sum(np.broadcast_to(x, (3, 4))),
         lambda x: 12 * x, FINITE, "", True),
     Law("A⁻¹ A = I", lambda A, B: np.linalg.inv(A) @ A @ B, lambda A, B: B, "A is regular",
@@ -227,7 +284,12 @@ def trace_law(side: Callable[..., Any], shapes: str) -> Expr:
         result = side(*variables)
         if not isinstance(result, Tracer):
             return number(ONE if result == 1 else ZERO)
-        return read([node_of(result, "a law")], known)[0]
+        return read([node_of(result, "a law")], known, _by_rule)[0]
+
+
+def _by_rule(node: Node, needed: bool) -> tuple[str, Any] | None:
+    """Index arrays of a law, by their elements."""
+    return ("rule", rule_of(node.value)) if needed and rule_of(node.value) is not None else None
 
 
 @lru_cache(maxsize=1)
@@ -273,95 +335,6 @@ def _apply(left: Expr, right: Expr, e: Expr) -> Expr | None:
 # -- laws about sums over an index, as functions ---------------------------------------------------
 
 
-def unit_axes(e: Expr) -> Expr:
-    """A sum over the only element of an axis, broadcast along an axis of length 1, is that element:
-    the mean of one number is the number."""
-    if not isinstance(e, Term):
-        return e
-    used = {i for _, ls in e.factors for i in ls}
-    spare = [i for i in e.out if i not in used and e.sizes[i] == 1 and e.out.count(i) == 1]
-    gone = [i for i in used if i not in e.out and e.sizes[i] == 1]
-    if not spare or not gone:
-        return e
-    names = dict(zip(gone, spare, strict=False))
-    factors = [(f, tuple(names.get(i, i) for i in ls)) for f, ls in e.factors]
-    sizes = {i: n for i, n in e.sizes.items() if i not in names}
-    return product(e.coefficient, factors, e.out, sizes)
-
-
-def sum_of_deviations(e: Expr) -> Expr:
-    """Σ (x − Σ x / n) = 0: a sum inside a sum, where its terms then cancel or are one."""
-    if not isinstance(e, Term):
-        return e
-    for k, (f, labels) in enumerate(e.factors):
-        rest = [pair for j, pair in enumerate(e.factors) if j != k]
-        elsewhere = set(e.out).union(*(ls for _, ls in rest))
-        if isinstance(f, Sum) and set(labels) - elsewhere:
-            found = add([
-                product(e.coefficient, [(t, labels), *rest], e.out, e.sizes) for t in f.terms
-            ])  # fmt: skip
-            if not isinstance(found, Sum):
-                return found
-    return e
-
-
-def even_power(e: Expr) -> Expr:
-    """|x|²ⁿ = x²ⁿ, and sign(x)³ = sign(x), also where the power came about in a product."""
-    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "absolute":
-        n = number_of(e.exponent)
-        if isinstance(n, int) and n % 2 == 0:
-            return power(e.base.args[0], e.exponent)
-    if isinstance(e, Power) and isinstance(e.base, Apply) and e.base.name == "sign":
-        n = number_of(e.exponent)
-        if isinstance(n, int) and n % 2 and n > 0:
-            return e.base
-    return e
-
-
-def length_of_two(e: Expr) -> Expr:
-    """hypot(x, y)²ⁿ = (x² + y²)ⁿ, and hypot(1, x) = √(1 + x²): for reading."""
-    base, exponent = (e.base, e.exponent) if isinstance(e, Power) else (e, number(ONE))
-    if not (isinstance(base, Apply) and base.name == "hypot"):
-        return e
-    n = number_of(exponent)
-    numbers = [number_of(a) is not None for a in base.args]
-    if isinstance(n, complex) or n is None or not (any(numbers) or n % 2 == 0):
-        return e
-    squares = add([power(spread(a, base.shape), number(2)) for a in base.args])
-    return power(squares, number(divide(n, 2)))
-
-
-def root_over_its_square(e: Expr) -> Expr:
-    """√(c u) / u = c / √(c u) for a number c: the root keeps the number, a power of u does not."""
-    if not isinstance(e, Term):
-        return e
-    powers = [(k, f, ls) for k, (f, ls) in enumerate(e.factors) if isinstance(f, Power)]
-    for j, f, labels in powers:
-        c, u = split(f.base)
-        if number_of(f.exponent) != HALF or c == 1:
-            continue
-        for k, g, other in powers:
-            n = number_of(g.exponent)
-            if g.base is u and other == labels and isinstance(n, int) and n < 0:
-                root, left = power(f.base, number(-HALF)), power(u, number(n + 1))
-                rest = [pair for i, pair in enumerate(e.factors) if i not in (j, k)]
-                factors = [(root, labels), (left, labels), *rest]
-                return product(times_number(e.coefficient, c), factors, e.out, e.sizes)
-    return e
-
-
-def log_det_of_inverse(e: Expr) -> Expr:
-    """log |det A⁻¹| = −log |det A|."""
-    if isinstance(e, Apply) and e.primitive is PROJECTION and e.params["index"] == 1:
-        (inner,) = e.args
-        if isinstance(inner, Apply) and inner.name == "slogdet":
-            (a,) = inner.args
-            if isinstance(a, Apply) and a.name == "inv":
-                same = raw_apply(inner.primitive, a.args, inner.params, ())
-                return scale(MINUS, raw_apply(PROJECTION, (same,), e.params, ()))
-    return e
-
-
 def factored_for_reading(e: Expr) -> Expr:
     """x a + x b = x (a + b), where a + b has a notation."""
     return factored(e, tensors=False)
@@ -383,6 +356,7 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     stack_in_front,
     merge_stacks,
     log_det_of_inverse,
+    cancel_product,
     even_power,
     length_of_two,
     root_over_its_square,
@@ -391,8 +365,15 @@ STEPS: tuple[Callable[[Expr], Expr], ...] = (
     no_mask,
     share,
     factor_logistic,
+    join,
+    write,
+    turn,
+    read_written,
     select,
+    add_to_zeros,
     scatter,
+    merge_writes,
+    drop_added_choice,
     positive_condition,
     same_conditions,
     masked_identity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adjoint.graph.registry import PRIMITIVES
+from adjoint.simplify.axes import axes_of
 from adjoint.simplify.einstein import product, scale
 from adjoint.simplify.exact import ONE
 from adjoint.simplify.expression import (
@@ -17,7 +18,9 @@ from adjoint.simplify.expression import (
     raw_apply,
     split,
 )
+from adjoint.simplify.positions import ranges
 from adjoint.simplify.regular import Written
+from adjoint.simplify.writing import take
 
 WHOLE = slice(None)
 
@@ -37,6 +40,8 @@ def select(e: Expr) -> Expr:
         return number(source.origin.elements[template[0]])
     if isinstance(source, Apply) and source.name == "concatenate":
         return _part_of_joined(e, source, template)
+    if _is_identity(source) and not e.shape and len(template) == 2:
+        return number(int(template[0] % source.shape[0] == template[1] % source.shape[0]))
     if _is_identity(source) and len(template) == 2 and template[1] == WHOLE:
         columns = raw_apply(e.primitive, (source,), {"template": template[::-1]}, e.shape[::-1])
         return product(ONE, [(columns, (1, 0))], (0, 1), dict(enumerate(e.shape)))
@@ -74,6 +79,11 @@ def scatter(e: Expr) -> Expr:
     if c != 1 and number_of(rest) is None:
         return scale(c, raw_apply(e.primitive, (total, rest), e.params, e.shape))
     slices = all(isinstance(p, slice) for p in template)
+    if e.rank == 1 and part.shape == (1,) and slices and 0 not in axes_of(part):
+        at = ranges(template, e.shape)
+        if at is not None and isinstance(at[0], range):
+            place = {"template": (at[0][0],)}
+            return raw_apply(e.primitive, (total, take(part, 0, 0)), place, e.shape)
     if part.shape == e.shape and slices and all(p.step in (None, 1, -1) for p in template):
         return raw_apply(PRIMITIVES["getitem"], (part,), e.params, e.shape)
     if e.rank != 2 or not slices or part.rank != 2 or number_of(part) is not None:

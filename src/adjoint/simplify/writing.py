@@ -8,7 +8,7 @@ and zeros, so that products with them pick elements.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adjoint.graph.registry import PRIMITIVES
@@ -64,6 +64,22 @@ def literal(value: Any) -> Expr:
     return stack([literal(v) for v in value])
 
 
+Taker = Callable[[Apply, int, int], Expr | None]
+
+TAKERS: dict[str, Taker] = {}
+"""Per primitive: its part at one index of one axis; None where that is not known."""
+
+
+def takes(name: str) -> Callable[[Taker], Taker]:
+    """Decorator: this function takes parts of what a primitive makes."""
+
+    def decorate(function: Taker) -> Taker:
+        TAKERS[name] = function
+        return function
+
+    return decorate
+
+
 def take(e: Expr, axis: int, index: int) -> Expr:
     """The part of an array at one index of one axis."""
     value = number_of(e)
@@ -78,6 +94,10 @@ def take(e: Expr, axis: int, index: int) -> Expr:
         return power(take(e.base, axis, index), e.exponent)
     if isinstance(e, Apply) and e.name == "stack" and e.params["axis"] == 0:
         return e.args[index] if axis == 0 else stack([take(p, axis - 1, index) for p in e.args])
+    if isinstance(e, Apply) and e.name in TAKERS:
+        found = TAKERS[e.name](e, axis, index)
+        if found is not None:
+            return found
     if isinstance(e, Apply) and len(e.args) == 1 and not e.params and hasattr(e.primitive, "ufunc"):
         return elementwise(e.primitive, take(e.args[0], axis, index))
     return entry(e, (slice(None),) * axis + (index,), shape)

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from adjoint.graph.binding import LITERAL, VARIABLE, as_tracer, variable
+from adjoint.graph.binding import VARIABLE, as_tracer, variable
 from adjoint.graph.ir import NO_PARAMS, Node, reachable
 from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracer import wrap
 from adjoint.primitives.contraction import LETTERS, contract
-from adjoint.primitives.indexing import SETITEM, selection_shape, take_index
+from adjoint.primitives.indexing import SETITEM, take_index
 from adjoint.transforms.batching import batch, replay
+from adjoint.transforms.forwarding import forward, full_index, spread_over
 from adjoint.transforms.index_patterns import (
     Mismatch,
     Pattern,
@@ -35,6 +36,7 @@ from adjoint.transforms.index_patterns import (
     sliced,
     whole,
 )
+from adjoint.transforms.polynomials import with_powers
 from adjoint.transforms.recurrences import Link, links, recurrence_of
 from adjoint.transforms.walk import Operands
 
@@ -55,7 +57,7 @@ def reroll(outputs: Sequence[Node], scope: Scope) -> list[Any] | None:
 
     The result is exact up to the order of summation.
     """
-    forwarded = _Rewriting(scope, outputs, _forward).run()
+    forwarded = _Rewriting(scope, outputs, forward).run()
     rewriting = _Rewriting(scope, [as_tracer(v).node for v in forwarded], None)
     found = rewriting.run()
     return found if rewriting.folded else None
@@ -164,10 +166,51 @@ class _Rewriting:
                 operands.append((sign, node))
         if len(operands) < SHORTEST:
             return None
+        signed = [(sign, self.value(node)) for sign, node in operands]
+        if name == "add":
+            signed = with_powers(signed, SHORTEST) or signed
+        parts = self._alternating(signed, name)
+        if parts is None:
+            parts = self._grouped(signed, name, root)
+        return _combined(root, name, parts) if len(parts) < len(operands) else None
+
+    def _alternating(
+        self, operands: list[tuple[int, Any]], name: str
+    ) -> list[tuple[int, Any]] | None:
+        """Operands that differ by the numbers they are multiplied with, some of which are alike, as
+        are those of x₀ − x₁ + x₂ − …; None if they do not count up one by one."""
+        nodes = [as_tracer(value).node for _, value in operands]
+        groups: dict[Any, list[int]] = {}
+        for k, node in enumerate(nodes):
+            groups.setdefault((self.weighted(node), operands[k][0]), []).append(k)
+        parts: list[tuple[int, Any]] = []
+        folded = False
+        for (_, sign), places in groups.items():
+            alike = {self.skeletons(nodes[k]) for k in places}
+            found = None
+            if len(places) >= SHORTEST and 1 < len(alike) < len(places):
+                found = self._counted([nodes[k] for k in places], name)
+            folded = folded or found is not None
+            parts += [operands[k] for k in places] if found is None else [(sign, found)]
+        return parts if folded else None
+
+    def _counted(self, nodes: list[Node], name: str) -> Any:
+        """The reduction of one computation at indices that all count up evenly, else None."""
+        try:
+            pattern = pattern_of(nodes)
+        except Mismatch:
+            return None
+        if block_length(pattern.integers()) < len(nodes):
+            return None
+        return REDUCTIONS[name](self._batched(pattern), axis=0)
+
+    def _grouped(
+        self, operands: list[tuple[int, Any]], name: str, root: Node
+    ) -> list[tuple[int, Any]]:
+        """Each group of operands that are one computation, reduced."""
         groups: dict[Any, list[tuple[int, Any]]] = {}
-        for sign, node in operands:
-            value = self.value(node)
-            alike = self.skeletons(as_tracer(value).node), sign, node.type.shape
+        for sign, value in operands:
+            alike = self.skeletons(as_tracer(value).node), sign, np.shape(value)
             groups.setdefault(alike, []).append((sign, value))
         parts: list[tuple[int, Any]] = []
         left: list[tuple[int, Any]] = []
@@ -178,8 +221,7 @@ class _Rewriting:
             else:
                 parts.append((members[0][0], folded))
         weighted = self._weighted(left, name, root)
-        parts += left if weighted is None else weighted
-        return _combined(root, name, parts) if len(parts) < len(operands) else None
+        return parts + (left if weighted is None else weighted)
 
     def _recurrence(self, root: Node) -> Any:
         """s ← a s + g as Σ aᵏ g, if what is added in each step is one computation."""
@@ -291,7 +333,7 @@ class _Rewriting:
         while node is root or node in self.inner:
             if len(node.inputs) != 2:
                 return None
-            place = _full(node.params["template"], root.type.shape)
+            place = full_index(node.params["template"], root.type.shape)
             writes.setdefault(str(place), (place, node.inputs[1]))
             node = node.inputs[0]
         places = {tuple(isinstance(p, int) for p in index) for index, _ in writes.values()}
@@ -301,7 +343,7 @@ class _Rewriting:
         if len(writes) < SHORTEST or len(places) != 1 or not slices_whole:
             return None
         base = self.value(node)
-        entries = [(_spread(self.value(v), t, root), t) for t, v in reversed(writes.values())]
+        entries = [(spread_over(self.value(v), t, root), t) for t, v in reversed(writes.values())]
         try:
             value, index = self._blocks(entries, root)
         except Mismatch:
@@ -356,61 +398,6 @@ def _combined(root: Node, name: str, parts: list[tuple[int, Any]]) -> Any:
             operation = root.primitive
             total = operation(total, value, **root.params)
     return total
-
-
-def _full(template: Sequence[Any], shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """An index with one part for each axis, integers counted from the front."""
-    used = sum(p is not Ellipsis for p in template)
-    parts: list[Any] = []
-    for p in template:
-        parts += [slice(None)] * (len(shape) - used) if p is Ellipsis else [p]
-    parts += [slice(None)] * (len(shape) - len(parts))
-    return tuple(
-        p % n if isinstance(p, int) else p for p, n in zip(parts, shape, strict=False)
-    )  # fmt: skip
-
-
-def _spread(value: Any, index: tuple[Any, ...], root: Node) -> Any:
-    """What is written, in the shape of the place."""
-    shape = selection_shape(root.type.shape, index, ())
-    return value if np.shape(value) == shape else np.broadcast_to(value, shape)
-
-
-def _forward(node: Node, value: Callable[[Node], Any]) -> Any:
-    """What is read back from an array just after it was written there is what was written; what is
-    overwritten at once need not be written."""
-    if node.primitive.name == "setitem" and len(node.inputs) == 2:
-        return _overwritten(node, value)
-    if node.primitive.name != "getitem" or len(node.inputs) != 1:
-        return None
-    source = as_tracer(value(node.inputs[0])).node
-    index = node.params["template"]
-    if not all(isinstance(p, int) for p in index) or len(index) != len(source.type.shape):
-        return None
-    wanted = _full(index, source.type.shape)
-    while source.primitive.name == "setitem" and len(source.inputs) == 2:
-        written = _full(source.params["template"], source.type.shape)
-        if written == wanted:
-            found = wrap(source.inputs[1])
-            return found if np.shape(found) == () else None
-        if not all(isinstance(p, int) for p in written):
-            return None
-        source = source.inputs[0]
-    if source.primitive is LITERAL:
-        return source.value[wanted]
-    if source is as_tracer(value(node.inputs[0])).node:
-        return None
-    return take_index(wrap(source), wanted, ())
-
-
-def _overwritten(node: Node, value: Callable[[Node], Any]) -> Any:
-    base = as_tracer(value(node.inputs[0])).node
-    index = _full(node.params["template"], node.type.shape)
-    if base.primitive.name != "setitem" or len(base.inputs) != 2:
-        return None
-    if not all(isinstance(p, int) for p in index) or base.params["template"] != index:
-        return None
-    return SETITEM(wrap(base.inputs[0]), value(node.inputs[1]), template=index)
 
 
 def loops_left(outputs: Sequence[Node], scope: Scope) -> bool:
