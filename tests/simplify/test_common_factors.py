@@ -14,14 +14,14 @@ from adjoint.graph.registry import PRIMITIVES
 from adjoint.graph.scope import Scope
 from adjoint.graph.tracing import node_of
 from adjoint.graph.typecheck import check_graph
-from adjoint.simplify import cleanup
-from adjoint.simplify.cleanup import factored
-from adjoint.simplify.common import Common
+from adjoint.simplify import factoring
 from adjoint.simplify.cost import cost_of
 from adjoint.simplify.einstein import add, elementwise, pointwise, power, product, times
 from adjoint.simplify.expression import Expr, Sum, Symbol, as_term, number, symbol, walk
+from adjoint.simplify.factoring import factored
 from adjoint.simplify.graphs import simplify_graph
 from adjoint.simplify.rebuild import evaluate
+from adjoint.simplify.shared_factors import Common
 
 N = 3
 NAMES = "ABCDuvw"
@@ -91,8 +91,8 @@ def test_a_long_product_is_taken_out_at_once(monkeypatch):
     terms = [product(1, [(matrix("M"), (0, 2)), *chain, (matrix(last), (14, 1))], (0, 1),
                      {i: sizes[i] for i in (0, *range(1, 15))}) for last in "BC"]  # fmt: skip
     calls = []
-    original = cleanup._best_group
-    monkeypatch.setattr(cleanup, "_best_group", lambda *a: calls.append(a) or original(*a))
+    original = factoring._best_group
+    monkeypatch.setattr(factoring, "_best_group", lambda *a: calls.append(a) or original(*a))
     found = factored(add(terms))
     assert len(as_term(found).factors) == 14
     assert isinstance(as_term(found).factors[-1][0], Sum)

@@ -16,11 +16,11 @@ from adjoint.graph.ir import Constant, Graph, Node
 from adjoint.graph.scope import NO_SCOPES
 from adjoint.graph.typecheck import after_transform
 from adjoint.simplify import switches
-from adjoint.simplify.cleanup import factored
 from adjoint.simplify.constants import is_array, is_known, origin
 from adjoint.simplify.cost import Cost, cost_of_nodes, cost_of_parts
 from adjoint.simplify.emission import OnNodes
 from adjoint.simplify.expression import Expr, Sum, Term, below, is_number, symbol
+from adjoint.simplify.factoring import factored
 from adjoint.simplify.reading import ROWS, read_all
 from adjoint.simplify.rebuild import Find, evaluate
 from adjoint.simplify.rewrite import with_children

@@ -35,7 +35,6 @@ from adjoint.simplify.choices import (
     name_step,
     same_branches,
 )
-from adjoint.simplify.cleanup import factored
 from adjoint.simplify.conditions import (
     choose_inside,
     diagonal_choice,
@@ -66,6 +65,7 @@ from adjoint.simplify.expression import (
     number,
     symbol,
 )
+from adjoint.simplify.factoring import factored
 from adjoint.simplify.identities import (
     even_power,
     length_of_two,

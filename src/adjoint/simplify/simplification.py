@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adjoint.simplify.cleanup import factored
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exponentials import normalised
 from adjoint.simplify.expression import Apply, Expr, Power, Sum, Term, as_term, number_of, walk
+from adjoint.simplify.factoring import factored
 from adjoint.simplify.logistic import mirrored
 from adjoint.simplify.rewrite import replaced, rewrite
 from adjoint.simplify.rules import simplify_step

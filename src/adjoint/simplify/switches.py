@@ -13,7 +13,6 @@ import numpy as np
 
 from adjoint.graph.ir import Node
 from adjoint.graph.registry import PRIMITIVES
-from adjoint.simplify.cleanup import factored
 from adjoint.simplify.delta import Renaming
 from adjoint.simplify.einstein import add, product
 from adjoint.simplify.exact import ONE, ZERO
@@ -28,6 +27,7 @@ from adjoint.simplify.expression import (
     number_of,
     raw_apply,
 )
+from adjoint.simplify.factoring import factored
 from adjoint.simplify.finiteness import TRUTH, stays_finite
 from adjoint.simplify.indices import core_in, spread_over
 from adjoint.simplify.reading import ROWS as PRODUCTS

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from adjoint.simplify import exact
-from adjoint.simplify.common import Common
 from adjoint.simplify.einstein import add, pointwise, product, times
 from adjoint.simplify.exact import ONE, Coefficient
 from adjoint.simplify.expression import (
@@ -23,6 +22,7 @@ from adjoint.simplify.expression import (
     raw_term,
     unwrapped,
 )
+from adjoint.simplify.shared_factors import Common
 
 Signature = tuple[int, ...]
 """Per index of a factor: its first place in the result; below zero, −1, −2 …, for one summed."""
