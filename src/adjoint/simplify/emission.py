@@ -83,6 +83,7 @@ class OnNodes:
         return as_tracer(made).node
 
     def _elementwise(self, name: str, inputs: tuple[Node, ...]) -> Node:
+        # Terms of a sum and factors of such a product have one shape, or are numbers.
         shape = inputs[0].type.shape or inputs[-1].type.shape
         return self._node(PRIMITIVES[name], inputs, shape, NO_PARAMS)
 
@@ -126,5 +127,5 @@ def _common(inputs: Sequence[Node]) -> np.dtype[Any] | None:
         else:
             found = dtype
     if found is None:
-        return weak if weak is _FLOAT else None
+        return weak if weak == _FLOAT else None
     return found

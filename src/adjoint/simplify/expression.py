@@ -332,10 +332,6 @@ def is_number(e: Expr) -> bool:
     return type(e) is Term and not e.factors and not e.has_delta
 
 
-def is_one(e: Expr) -> bool:
-    return number_of(e) == ONE
-
-
 def coefficient_of(e: Expr) -> Coefficient:
     return e.coefficient if isinstance(e, Term) else ONE
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_
 
-from adjoint.simplify.einstein import add, elementwise, pointwise, power, product, scale
-from adjoint.simplify.exact import MINUS, ONE
+from adjoint.simplify.einstein import add, elementwise, pointwise, power, product
 from adjoint.simplify.expression import (
     Apply,
     Expr,
@@ -212,14 +211,11 @@ def build(pattern: Expr, bound: Bindings, shape: tuple[int, ...]) -> Expr:
 
 __all__ = [
     "Bindings",
-    "MINUS",
-    "ONE",
     "build",
     "match",
     "match_factors",
     "match_part_of_sum",
     "replaced",
     "rewrite",
-    "scale",
     "with_children",
 ]
